@@ -1,0 +1,47 @@
+# Everything a person types. What each target promises stands in README.md.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+RUN_ARGS ?= --new-key
+
+.PHONY: help run web test check bench soak stack stack-down clean
+
+help: ## list these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+run: web ## build everything, start Tollgate on http://127.0.0.1:8080 with the demo channel
+	cargo build --release --package tollgate
+	exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" serve $(RUN_ARGS)
+
+web: web/node_modules/.package-lock.json ## build the web app into web/dist
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+test: ## the whole proof, from nothing; exits non-zero on any failure
+	scripts/test.sh
+
+stack: web ## start the distributed deployment: private servers and a process for every role
+	cargo build --release --package tollgate
+	python3 scripts/stack.py up
+
+stack-down: ## stop what `make stack` started; its data stays in .stack
+	python3 scripts/stack.py down
+
+check: web/node_modules/.package-lock.json ## formatting, lints, types, dependencies and licences
+	scripts/check.sh
+
+bench: ## the benchmarks, each beside its reference
+	scripts/bench.sh
+
+soak: ## the long proofs with their full figures: 200 kills, a million events; about an hour
+	cargo build --package tollgate --package tollgate-mock-provider
+	CRASH_ROUNDS=200 tests/crash/run.sh
+	TOLLGATE_TEST_EVENTS=1000000 cargo test --package tollgate-ledger --test it books::replays
+
+clean: ## remove what the build made; never touches a data folder
+	cargo clean
+	rm -rf web/node_modules .cache
+	find web/dist -mindepth 1 ! -name .gitkeep -delete

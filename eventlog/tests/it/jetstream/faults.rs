@@ -1,0 +1,125 @@
+//! A stream that lost, skips or hides events is never read as if nothing had happened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use eventlog::{Bounds, EventLog, JetStreamError, LogError, Message, ReadLimit};
+use serde_json::{Value, json};
+
+use super::appending::connect;
+use super::server::{Server, api};
+use crate::scene::{message, messages, within};
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The log refuses everything from now on and says so.
+async fn assert_unusable(log: &EventLog) {
+    assert!(!log.is_healthy());
+    assert!(log.append(vec![message(900)]).await.is_err());
+    assert!(log.read(0, ReadLimit::default()).await.is_err());
+    assert!(log.bounds().await.is_err());
+    within(log.wait_past(u64::MAX)).await;
+}
+
+#[tokio::test]
+async fn a_log_put_back_to_an_older_state_is_found_out() {
+    let mut server = Server::start().await;
+    let log = connect(&server.url()).await;
+    log.append(messages(1..=5)).await.unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    server.kill();
+    copy_folder(&server.store(), backup.path());
+    server.restart().await;
+    super::appending::append_until_taken(&log, 6, 10).await;
+    server.kill();
+    std::fs::remove_dir_all(server.store()).unwrap();
+    copy_folder(backup.path(), &server.store());
+    server.restart().await;
+    let error = within(log.bounds()).await.unwrap_err();
+    assert!(matches!(error, LogError::JetStream(JetStreamError::Regressed { last: 5, seen: 10 })), "{error}");
+    assert_unusable(&log).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_was_deleted_or_made_again_is_found_out() {
+    for made_again in [false, true] {
+        let server = Server::start().await;
+        let log = connect(&server.url()).await;
+        log.append(messages(1..=3)).await.unwrap();
+        api(&server.url(), "STREAM.DELETE.USAGE", Value::Null).await;
+        if made_again {
+            connect(&server.url()).await.append(messages(1..=4)).await.unwrap();
+        }
+        let error = within(log.bounds()).await.unwrap_err();
+        assert!(matches!(error, LogError::JetStream(JetStreamError::Replaced { .. })), "{made_again}: {error}");
+        assert_unusable(&log).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hole_in_the_stream_is_an_error_and_never_skipped() {
+    let server = Server::start().await;
+    let log = connect(&server.url()).await;
+    let spread = [1, 2, 2, 2, 3].into_iter().zip(1..).map(|(partition, number)| Message { partition, ..message(number) });
+    log.append(spread.collect()).await.unwrap();
+    // Somebody lets the stream keep one event a subject: positions 2 and 3 are gone.
+    let mut config = api(&server.url(), "STREAM.INFO.USAGE", Value::Null).await["config"].clone();
+    config["max_msgs_per_subject"] = json!(1);
+    config["discard"] = json!("old");
+    api(&server.url(), "STREAM.UPDATE.USAGE", config).await;
+    assert_eq!(log.read(0, ReadLimit::default()).await.unwrap().len(), 1, "what stands before the hole");
+    let error = log.read(1, ReadLimit::default()).await.unwrap_err();
+    let is_hole = matches!(error, LogError::JetStream(JetStreamError::Hole { .. } | JetStreamError::Holes { .. }));
+    assert!(is_hole, "{error}");
+    assert_unusable(&log).await;
+}
+
+#[tokio::test]
+async fn a_log_that_begins_later_says_so() {
+    let server = Server::start().await;
+    drop(connect(&server.url()).await);
+    let mut config = api(&server.url(), "STREAM.INFO.USAGE", Value::Null).await["config"].clone();
+    api(&server.url(), "STREAM.DELETE.USAGE", Value::Null).await;
+    config["first_seq"] = json!(5);
+    api(&server.url(), "STREAM.CREATE.USAGE", config).await;
+    let log = connect(&server.url()).await;
+    assert_eq!(log.bounds().await.unwrap(), Bounds { first: 5, last: 4 });
+    assert_eq!(log.append(messages(5..=6)).await.unwrap(), 6);
+    assert_eq!(log.read(4, ReadLimit::default()).await.unwrap().len(), 2);
+    let error = log.read(0, ReadLimit::default()).await.unwrap_err();
+    assert!(matches!(error, LogError::Archived { position: 1, first: 5 }), "{error}");
+    assert!(log.is_healthy());
+}
+
+#[tokio::test]
+async fn reading_and_waiting_outlast_a_server_that_is_away_and_appending_says_so_at_once() {
+    let mut server = Server::start().await;
+    let log = connect(&server.url()).await;
+    log.append(messages(1..=5)).await.unwrap();
+    server.kill();
+    let EventLog::JetStream(jetstream) = &log else { panic!("another backend") };
+    within(async {
+        while jetstream.is_connected() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let refused = tokio::time::timeout(Duration::from_secs(1), log.append(messages(6..=9))).await.unwrap().unwrap_err();
+    assert!(refused.is_transient() && refused.to_string().contains("no connection"), "{refused}");
+    let coming_back = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.restart().await;
+    };
+    let (read, bounds, ()) = within(async { tokio::join!(log.read(0, ReadLimit::default()), log.bounds(), coming_back) }).await;
+    assert_eq!((read.unwrap().len(), bounds.unwrap().last), (5, 5));
+}

@@ -1,0 +1,106 @@
+//! Admission of one request: its estimate, and the one atomic call that reserves it.
+
+use ledger::gate::{RateLimits, ReserveCommand, Reserved, RestoredHold};
+use schemas::{RequestId, Timestamp};
+use tokio::time::Instant;
+
+use super::estimate::{Estimate, EstimateLimits, Grant};
+use super::refusal::{gate_error, refusal_error};
+use crate::app::App;
+use crate::control::catalog::{Endpoint, Key};
+use crate::http::chat::ChatRequest;
+use crate::http::error::ApiError;
+use crate::metering::{PromptTokens, prompt_tokens_max};
+use crate::metrics::REFUSALS_TOTAL;
+use crate::routing::{Plan, PromptSize};
+
+/// Bytes of prompt text that make one token, on average: for what a crash leaves to be charged.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// A request that may start.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted {
+    pub request_id: RequestId,
+    pub admitted_at: Timestamp,
+    pub epoch: u64,
+    /// What the gate holds for it.
+    pub hold: RestoredHold,
+    /// A moment before the gate held it.
+    pub reserved_at: Instant,
+    pub grant: Grant,
+    /// Upper bound, for holds.
+    pub prompt_tokens_max: PromptTokens,
+    /// About what it is, for a recovered charge.
+    pub prompt_tokens_expected: u64,
+}
+
+/// Reserves what a request can cost at the first planned endpoint.
+pub async fn admit(
+    app: &App,
+    request_id: RequestId,
+    key: &Key,
+    request: &ChatRequest<'_>,
+    prompt: PromptSize,
+    plan: &Plan,
+) -> Result<Admitted, ApiError> {
+    let (prompt_tokens_max, prompt_tokens_expected) = (prompt.tokens_max, prompt.expected);
+    let estimate = estimate(app, plan.first(), prompt_tokens_max, request);
+    let worst_case = if request.stream { estimate.hold } else { estimate.worst_case };
+    let admitted_at = Timestamp::now();
+    let command = ReserveCommand {
+        request_id,
+        account_id: key.account_id(),
+        key: Some(key.policy),
+        account_rates: RateLimits::default(),
+        hold: estimate.hold,
+        minimum: estimate.minimum,
+        worst_case,
+        overdraft_max: app.options.overdraft_max,
+        tokens: estimate.tokens,
+        admitted_at,
+        owner: app.node(),
+    };
+    let reserved_at = Instant::now();
+    match app.settlement.gate.reserve(admitted_at, command).await.map_err(gate_error)? {
+        Reserved::Held { hold, worst_case: granted, epoch, .. } => {
+            let grant = estimate.grant(hold, granted, worst_case);
+            let hold = RestoredHold {
+                request_id,
+                account_id: key.account_id(),
+                key_id: Some(key.policy.key_id),
+                limit: key.policy.limit,
+                hold,
+                worst_case: granted,
+                tokens: estimate.tokens,
+                admitted_at,
+                owner: app.node(),
+            };
+            Ok(Admitted { request_id, admitted_at, epoch, hold, reserved_at, grant, prompt_tokens_max, prompt_tokens_expected })
+        }
+        Reserved::Refused(refusal) => {
+            metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
+            Err(refusal_error(&refusal, &estimate, &app.options.public_url))
+        }
+    }
+}
+
+/// How long a request's prompt is, by its bytes.
+pub fn prompt_size(request: &ChatRequest<'_>) -> PromptSize {
+    let read_too = request.read_by_the_model();
+    let messages = request.messages.get();
+    let tokens_max = prompt_tokens_max(messages, &read_too);
+    let text_bytes = (messages.len() + read_too.iter().map(|raw| raw.len()).sum::<usize>()) as u64;
+    let expected = (text_bytes / BYTES_PER_TOKEN).min(tokens_max.total());
+    PromptSize { tokens_max, expected, text_bytes: text_bytes.min(tokens_max.text.saturating_mul(BYTES_PER_TOKEN)) }
+}
+
+/// What a request can cost at an endpoint.
+pub fn estimate(app: &App, endpoint: &Endpoint, prompt: PromptTokens, request: &ChatRequest<'_>) -> Estimate {
+    let limits = EstimateLimits {
+        output_tokens_max: app.options.hold_output_tokens_max,
+        endpoint_output_tokens_max: endpoint.max_completion_tokens.or(endpoint.context_length),
+    };
+    let context = endpoint.context_length.unwrap_or(u64::MAX);
+    let prompt = PromptTokens { text: prompt.text.min(context), ..prompt };
+    Estimate::new(&endpoint.price.table, prompt, request.output_tokens_cap, request.choices, limits)
+}

@@ -1,0 +1,12 @@
+//! May this request start? The estimate of what it can cost, and the one call to the balance gate.
+//!
+//! Owns the hold's size, the output cap a small balance enforces, and how a refusal is told to the
+//! client. It must never talk to a provider or write an event.
+
+mod admit;
+mod estimate;
+mod refusal;
+
+pub use admit::{Admitted, admit, estimate, prompt_size};
+pub use estimate::{Estimate, EstimateLimits, Grant};
+pub use refusal::{gate_error, refusal_error};

@@ -1,0 +1,104 @@
+//! What the routes of accounts, keys, catalog and administration work with.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use eventlog::Spool;
+use ledger::gate::BalanceGate;
+use ledger::store::LedgerStore;
+use projector::{AnalyticsError, AnalyticsStore};
+use schemas::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::Control;
+use super::announcements::announce_due;
+use super::credits::CreditDesk;
+use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
+use super::usage_cache::UsageCache;
+use crate::routing::Routing;
+
+/// Between two rounds of upkeep.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The handles of one gateway.
+pub struct Services {
+    pub control: Control,
+    pub ledger: LedgerStore,
+    pub analytics: AnalyticsStore,
+    pub gate: BalanceGate,
+    pub spool: Spool,
+    pub credits: CreditDesk,
+    routing: OnceLock<Arc<Routing>>,
+    pub usage: UsageCache,
+    stats: EndpointStatsCache,
+}
+
+impl Services {
+    pub fn new(
+        control: Control,
+        ledger: LedgerStore,
+        analytics: AnalyticsStore,
+        gate: BalanceGate,
+        spool: Spool,
+        credits: CreditDesk,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            control,
+            ledger,
+            analytics,
+            gate,
+            spool,
+            credits,
+            routing: OnceLock::new(),
+            usage: UsageCache::default(),
+            stats: EndpointStatsCache::default(),
+        })
+    }
+
+    /// What routing goes by beside the catalog; where nobody shared any, nothing is configured.
+    pub fn routing(&self) -> &Arc<Routing> {
+        self.routing.get_or_init(Arc::default)
+    }
+
+    /// Shares what is configured; once, before anybody asks.
+    pub fn share_routing(&self, routing: Routing) {
+        if self.routing.set(Arc::new(routing)).is_err() {
+            tracing::warn!("routing was configured twice; the first configuration stays");
+        }
+    }
+
+    pub async fn endpoint_stats(&self, now: Timestamp) -> Result<Arc<EndpointStats>, AnalyticsError> {
+        self.stats.recent(&self.analytics, now).await
+    }
+
+    /// Tells the event log what is due. What fails stays due and is told in the next round of upkeep.
+    pub async fn announce(&self) {
+        if let Err(error) = announce_due(self.control.store(), &self.spool).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "announcements stay due");
+        }
+    }
+
+    /// Keeps the store up to date, and the catalog with it, until `stop`; then the store once more. `idempotency` is how long
+    /// an idempotency key is kept.
+    pub async fn run_upkeep(&self, idempotency: Duration, stop: CancellationToken) {
+        tokio::join!(self.control.follow(stop.clone()), self.keep_up(idempotency, stop));
+    }
+
+    async fn keep_up(&self, idempotency: Duration, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL)).await.is_some() {
+            self.upkeep(idempotency).await;
+        }
+        self.upkeep(idempotency).await;
+    }
+
+    async fn upkeep(&self, idempotency: Duration) {
+        self.announce().await;
+        let forgotten = i64::try_from(idempotency.as_micros()).unwrap_or(i64::MAX / 4);
+        if let Err(error) = self.control.store().forget_idempotency(Timestamp::now().plus_micros(-forgotten)).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old idempotency keys were not removed");
+        }
+        if let Err(error) = self.control.write_down_uses(Timestamp::now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the last uses of keys were not written down");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Accounts.
+
+use schemas::{AccountId, Timestamp};
+use sqlx::FromRow;
+
+use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
+use super::{Act, ControlStore, StoreError, in_transaction, parsed, reading, record_act};
+use crate::control::account::{Account, AccountStatus};
+
+const TABLE: &str = "control_accounts";
+
+#[derive(FromRow)]
+struct AccountRow {
+    id: String,
+    name: String,
+    status: String,
+    created_at: i64,
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: parsed(TABLE, "id", &row.id, |text| text.parse().ok())?,
+            name: row.name,
+            status: parsed(TABLE, "status", &row.status, AccountStatus::parse)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
+}
+
+impl ControlStore {
+    /// Adds an account; the event log hears of it by an announcement.
+    pub async fn insert_account(&self, act: &Act, account: &Account) -> Result<(), StoreError> {
+        const INSERT: &str = "INSERT INTO control_accounts (id, name, status, created_at) VALUES ($1, $2, $3, $4)";
+        let id = account.id.uuid().to_string();
+        in_transaction!(self, transaction => {
+            let insert = sqlx::query(INSERT).bind(&id).bind(&account.name).bind(account.status.as_str());
+            insert.bind(account.created_at.micros()).execute(&mut *transaction).await?;
+            let announcement = sqlx::query(INSERT_ANNOUNCEMENT).bind(format!("account:{id}:opened")).bind("account.opened");
+            announcement.bind(&id).bind(account.created_at.micros()).execute(&mut *transaction).await?;
+            record_act!(transaction, act, "account.created", &id, None::<&Account>, Some(account));
+        });
+        Ok(())
+    }
+
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE id = $1";
+        let id = id.uuid().to_string();
+        let row: Option<AccountRow> = reading!(self, pool => sqlx::query_as(SELECT).bind(id).fetch_optional(pool).await?);
+        row.map(Account::try_from).transpose()
+    }
+
+    /// Every account, oldest first.
+    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts ORDER BY id";
+        let rows: Vec<AccountRow> = reading!(self, pool => sqlx::query_as(SELECT).fetch_all(pool).await?);
+        rows.into_iter().map(Account::try_from).collect()
+    }
+
+    /// One page, newest first, of the accounts older than `before`.
+    pub async fn accounts_page(&self, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts \
+             WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2";
+        let before = before.map(|id| id.uuid().to_string());
+        let rows: Vec<AccountRow> =
+            reading!(self, pool => sqlx::query_as(SELECT).bind(before).bind(i64::from(limit)).fetch_all(pool).await?);
+        rows.into_iter().map(Account::try_from).collect()
+    }
+
+    /// One page, newest first, of the accounts older than `before` whose name or id holds a text.
+    pub async fn accounts_holding(&self, text: &str, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE ($1 IS NULL OR id < $1) \
+             AND (lower(name) LIKE $2 ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4";
+        let before = before.map(|id| id.uuid().to_string());
+        let pattern = super::like_pattern(&text.to_lowercase());
+        let id = text.parse::<AccountId>().map(|id| id.uuid().to_string()).unwrap_or_default();
+        let rows: Vec<AccountRow> = reading!(self, pool => {
+            sqlx::query_as(SELECT).bind(before).bind(pattern).bind(id).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(Account::try_from).collect()
+    }
+
+    /// Reads, changes and writes an account, and answers with the account as it is now.
+    pub async fn change_account(&self, act: &Act, id: AccountId, change: impl FnOnce(&mut Account) + Send) -> Result<Account, StoreError> {
+        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE id = $1";
+        const UPDATE: &str = "UPDATE control_accounts SET status = $2, name = $3 WHERE id = $1";
+        let key = id.uuid().to_string();
+        Ok(in_transaction!(self, transaction => {
+            let row: Option<AccountRow> = sqlx::query_as(SELECT).bind(&key).fetch_optional(&mut *transaction).await?;
+            let row = row.ok_or_else(|| StoreError::Missing { what: "account", name: id.to_string() })?;
+            let before = Account::try_from(row)?;
+            let mut after = before.clone();
+            change(&mut after);
+            sqlx::query(UPDATE).bind(&key).bind(after.status.as_str()).bind(&after.name).execute(&mut *transaction).await?;
+            record_act!(transaction, act, "account.changed", &key, Some(&before), Some(&after));
+            after
+        }))
+    }
+}

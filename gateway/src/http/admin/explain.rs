@@ -1,0 +1,125 @@
+//! `POST /admin/route/explain`: where a chat request would go and why, without sending it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use bytes::Bytes;
+use schemas::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::admission::prompt_size;
+use crate::control::catalog::Key;
+use crate::control::key::KeyHash;
+use crate::control::services::Services;
+use crate::control::store::StoreError;
+use crate::http::caller::Administrator;
+use crate::http::chat::ChatRequest;
+use crate::http::envelope::{Data, JsonBody};
+use crate::http::error::ApiError;
+use crate::routing::{Funnel, FunnelStep, Question, Told, ToldFigures, plan};
+
+/// Deeper requests are refused.
+const DEPTH_MAX: usize = 128;
+const MESSAGES: &str = r#"[{"role":"user","content":"Hello"}]"#;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ExplainBody {
+    /// A chat request; `messages` may be left out.
+    #[schema(value_type = Object)]
+    request: Box<RawValue>,
+    /// The hash of the key whose preferences and models count; none: the administrator's own.
+    #[serde(default)]
+    key: Option<String>,
+}
+
+/// Every endpoint of the request's models with what became of it, and the order of those that are left.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Explanation {
+    requested: Vec<String>,
+    strategy: String,
+    strategy_level: &'static str,
+    naming: &'static str,
+    sticky: bool,
+    funnel: Vec<FunnelStep>,
+    /// In the order they would be tried now; a draw differs from time to time.
+    order: Vec<Placed>,
+    endpoints: Vec<Told>,
+    /// What the client would be told, where nothing is left.
+    #[schema(value_type = Option<Object>)]
+    error: Option<Box<RawValue>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Placed {
+    place: usize,
+    provider: String,
+    channel: String,
+    model: String,
+    #[serde(flatten)]
+    figures: ToldFigures,
+}
+
+#[utoipa::path(post, path = "/admin/route/explain", tag = "administration", security(("key" = [])), request_body = ExplainBody,
+    responses((status = 200, body = Data<Explanation>)))]
+pub async fn explain_route(
+    administrator: Administrator,
+    State(services): State<Arc<Services>>,
+    JsonBody(body): JsonBody<ExplainBody>,
+) -> Result<Data<Explanation>, ApiError> {
+    administrator.platform()?;
+    let catalog = services.control.catalog_full();
+    let key: Arc<Key> = match &body.key {
+        Some(hash) => {
+            let known = hash.parse::<KeyHash>().ok().and_then(|hash| catalog.key(&hash).cloned());
+            known.ok_or_else(|| StoreError::Missing { what: "key", name: hash.clone() })?
+        }
+        None => Arc::clone(&administrator.0.key),
+    };
+    let request = with_messages(&body.request)?;
+    let request = ChatRequest::parse(&request, DEPTH_MAX)?;
+    let (now, prompt, routing) = (Timestamp::now(), prompt_size(&request), services.routing());
+    let question = Question::of(routing, &catalog, &key, &request, prompt, now)?;
+    let funnel = Funnel::of(&question);
+    let planned = plan(routing, &catalog, &key, &request, prompt, now);
+    let requested = request.models.iter().map(|name| name.to_string()).collect();
+    let mut explanation = Explanation {
+        requested,
+        strategy: question.asked.strategy.as_str().to_owned(),
+        strategy_level: question.asked.strategy_level.as_str(),
+        naming: question.naming.as_str(),
+        sticky: false,
+        funnel: funnel.steps,
+        order: Vec::new(),
+        endpoints: funnel.told,
+        error: None,
+    };
+    match planned {
+        Ok(plan) => {
+            explanation.strategy = plan.ordering.as_str().to_owned();
+            explanation.strategy_level = plan.level.as_str();
+            explanation.sticky = plan.is_sticky;
+            let placed = plan.endpoints().enumerate().map(|(place, endpoint)| Placed {
+                place: place + 1,
+                provider: endpoint.channel.provider_name.to_string(),
+                channel: endpoint.channel.name.to_string(),
+                model: endpoint.model.to_string(),
+                figures: ToldFigures::of(endpoint, plan.ordering, &question),
+            });
+            explanation.order = placed.collect();
+        }
+        Err(error) => explanation.error = RawValue::from_string(error.error_json()).ok(),
+    }
+    Ok(Data { data: explanation })
+}
+
+/// The request with messages: what a route depends on can be asked without writing any.
+fn with_messages(request: &RawValue) -> Result<Bytes, ApiError> {
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(request.get())
+        .map_err(|error| ApiError::bad_request("request", format!("request must be a chat request as a JSON object: {error}")))?;
+    if !members.contains_key("messages") {
+        members.insert("messages".to_owned(), serde_json::from_str(MESSAGES).map_err(ApiError::internal)?);
+    }
+    Ok(Bytes::from(serde_json::to_vec(&members).map_err(ApiError::internal)?))
+}

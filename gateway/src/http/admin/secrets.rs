@@ -1,0 +1,17 @@
+//! `POST /admin/secrets/rotate`: every stored secret sealed anew with the present secret key.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use crate::control::Rotation;
+use crate::control::services::Services;
+use crate::http::caller::Administrator;
+use crate::http::envelope::Data;
+use crate::http::error::ApiError;
+
+#[utoipa::path(post, path = "/admin/secrets/rotate", tag = "administration", security(("key" = [])), responses((status = 200, body = Data<Rotation>)))]
+pub async fn rotate_secrets(administrator: Administrator, State(services): State<Arc<Services>>) -> Result<Data<Rotation>, ApiError> {
+    administrator.platform()?;
+    Ok(Data { data: services.control.rotate_secrets(&administrator.act()).await? })
+}

@@ -1,0 +1,90 @@
+//! `POST /chat/completions`: the request as it arrives, and the task that answers it.
+
+mod request;
+mod upstream_body;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use schemas::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+pub use request::{ChatRequest, RequestError, nesting_exceeds};
+pub use upstream_body::upstream_body;
+
+use crate::access;
+use crate::app::AppState;
+use crate::http::body::read_body;
+use crate::http::error::{ApiError, Dialect};
+use crate::http::idempotency;
+use crate::providers::anthropic::native::NativeRequest;
+use crate::relay::{self, ChatJob};
+
+/// Longest app title and address kept of a request.
+const ATTRIBUTION_CHARS_MAX: usize = 200;
+
+/// Answers a chat request, streaming or not.
+#[utoipa::path(post, path = "/chat/completions", tag = "inference", security(("key" = [])),
+    request_body(content = ref("#/components/schemas/ChatCompletionRequest"), content_type = "application/json"),
+    responses((status = 200, description = "The answer, or its chunks with `stream: true`.", content(
+        (ref("#/components/schemas/ChatCompletion") = "application/json"), (ref("#/components/schemas/ChatCompletionChunk") = "text/event-stream")))))]
+pub async fn create_chat_completion(State(app): State<AppState>, request: Request<Body>) -> Response {
+    let as_it_came = |body| Ok(Inbound { body, native: None, dialect: Dialect::OpenAi });
+    match begin(&app, request, as_it_came).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A chat request as a door hands it in.
+pub struct Inbound {
+    /// In the internal form.
+    pub body: Bytes,
+    /// As an Anthropic client wrote it.
+    pub native: Option<NativeRequest>,
+    pub dialect: Dialect,
+}
+
+/// Reads a request, which `translate` puts into the internal form, and starts the task that answers it.
+pub async fn begin(
+    app: &AppState,
+    request: Request<Body>,
+    translate: impl FnOnce(Bytes) -> Result<Inbound, ApiError>,
+) -> Result<Response, ApiError> {
+    let received = Instant::now();
+    app.readiness.check()?;
+    let (head, body) = request.into_parts();
+    let key = access::authenticate_inference(&app.control.catalog(), &head.headers, Timestamp::now())?;
+    // Before the body: what is being read must be bounded, too.
+    let place = app.places.take()?;
+    let body = read_body(&head.headers, body, app.options.body_bytes_max, app.options.body_timeout).await?;
+    // A minute may have passed: a request begun after shutdown has waited for the others would be cut off.
+    app.readiness.check()?;
+    let Inbound { body, native, dialect } = translate(body)?;
+    let job = ChatJob {
+        key,
+        body,
+        native,
+        dialect,
+        idempotency_key: idempotency::read_key(&head.headers)?,
+        received,
+        wants_route: head.headers.get("x-openrouter-metadata").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"enabled")),
+        app_title: attribution(&head.headers, &["x-openrouter-title", "x-title"]),
+        app_url: attribution(&head.headers, &["http-referer", "referer"]),
+        place,
+    };
+    // Headers are slices of the connection's read buffer; waiting must not keep it.
+    drop(head);
+    let (reply, answer) = oneshot::channel();
+    app.tasks.spawn(relay::run(app.clone(), job, reply));
+    answer.await.map_err(|_| ApiError::internal("the request's task ended without an answer"))
+}
+
+/// The first of these headers, shortened.
+fn attribution(headers: &HeaderMap, names: &[&str]) -> Option<String> {
+    let value = names.iter().find_map(|name| headers.get(*name))?.to_str().ok()?.trim();
+    if value.is_empty() { None } else { Some(value.chars().take(ATTRIBUTION_CHARS_MAX).collect()) }
+}

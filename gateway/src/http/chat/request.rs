@@ -1,0 +1,322 @@
+//! Reading a chat request: what we must know of it, everything else kept as the client wrote it.
+//!
+//! The body is parsed once, into its top-level members as raw slices; only the members that govern
+//! routing, limits and billing are looked into. Unknown members travel upstream untouched.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::providers::anthropic::native::NativeRequest;
+
+/// Names in `models`, the fallback list.
+pub const FALLBACK_MODELS_MAX: usize = 16;
+/// Answers in parallel (`n`).
+pub const CHOICES_MAX: u64 = 128;
+/// Longest model name that is looked up.
+const MODEL_BYTES_MAX: usize = 256;
+
+/// A chat request, borrowing from its body.
+#[derive(Debug)]
+pub struct ChatRequest<'a> {
+    /// `[model] ∪ models`, in the order to be tried; empty when the client named none.
+    pub models: Vec<Cow<'a, str>>,
+    pub stream: bool,
+    /// The client's output cap (`max_completion_tokens`, else `max_tokens`).
+    pub output_tokens_cap: Option<u64>,
+    /// Answers asked for (`n`).
+    pub choices: u64,
+    /// The raw `messages`.
+    pub messages: &'a RawValue,
+    /// `provider`, OpenRouter's routing preferences.
+    pub provider: Option<&'a RawValue>,
+    /// The same request in Anthropic's dialect, where it came in that one.
+    pub native: Option<&'a NativeRequest>,
+    /// All top-level members as the client wrote them.
+    pub members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+/// Why a body is not a chat request: the field, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// JSON path of the offending field, if one can be named.
+    pub param: Option<&'static str>,
+    pub message: String,
+}
+
+impl RequestError {
+    fn field(param: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param), message: message.into() }
+    }
+}
+
+impl<'a> ChatRequest<'a> {
+    /// Parses and checks a body. `depth_max` bounds its nesting.
+    pub fn parse(body: &'a [u8], depth_max: usize) -> Result<Self, RequestError> {
+        let text = std::str::from_utf8(body).map_err(|error| RequestError {
+            param: None,
+            message: format!("request body is not valid UTF-8 (byte {})", error.valid_up_to()),
+        })?;
+        if let Some(offset) = nesting_exceeds(body, depth_max) {
+            return Err(RequestError {
+                param: None,
+                message: format!("request body is nested deeper than {depth_max} levels (byte {offset})"),
+            });
+        }
+        let Members(members) = serde_json::from_str(text)
+            .map_err(|error| RequestError { param: None, message: format!("request body is not a valid JSON object: {error}") })?;
+        Self::from_members(members)
+    }
+
+    fn from_members(members: Vec<(Cow<'a, str>, &'a RawValue)>) -> Result<Self, RequestError> {
+        // **The last of a repeated member counts, null too**: it is the one that is sent upstream.
+        let member = |name: &str| {
+            let last = members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value);
+            last.filter(|value| value.get() != "null")
+        };
+        let mut models = Vec::with_capacity(1);
+        if let Some(model) = member("model") {
+            models.push(read::<Cow<'a, str>>("model", model, "a string")?);
+        }
+        if let Some(list) = member("models") {
+            let list: Vec<BorrowedText<'a>> = read("models", list, "an array of strings")?;
+            if list.len() > FALLBACK_MODELS_MAX {
+                return Err(RequestError::field(
+                    "models",
+                    format!("models has {} names; at most {FALLBACK_MODELS_MAX} are tried", list.len()),
+                ));
+            }
+            for BorrowedText(name) in list {
+                if !models.contains(&name) {
+                    models.push(name);
+                }
+            }
+        }
+        if models.iter().any(|name| name.is_empty() || name.len() > MODEL_BYTES_MAX) {
+            return Err(RequestError::field("model", format!("a model name has 1 to {MODEL_BYTES_MAX} bytes")));
+        }
+        let messages = member("messages").ok_or_else(|| RequestError::field("messages", "Input required: specify \"messages\""))?;
+        check_messages(messages)?;
+        let stream = member("stream").map(|value| read("stream", value, "a boolean")).transpose()?.unwrap_or(false);
+        let cap = |name: &'static str| {
+            let value = member(name).map(|value| read::<u64>(name, value, "a positive integer")).transpose()?;
+            if value == Some(0) { Err(RequestError::field(name, format!("{name} must be at least 1"))) } else { Ok(value) }
+        };
+        let output_tokens_cap = cap("max_completion_tokens")?.or(cap("max_tokens")?);
+        let choices = cap("n")?.unwrap_or(1);
+        if choices > CHOICES_MAX {
+            return Err(RequestError::field("n", format!("n must be at most {CHOICES_MAX}")));
+        }
+        for (name, low, high) in
+            [("temperature", 0.0, 2.0), ("top_p", 0.0, 1.0), ("frequency_penalty", -2.0, 2.0), ("presence_penalty", -2.0, 2.0)]
+        {
+            if let Some(value) = member(name) {
+                let number: f64 = read(name, value, "a number")?;
+                if !(low..=high).contains(&number) {
+                    return Err(RequestError::field(name, format!("{name} must be between {low} and {high}")));
+                }
+            }
+        }
+        for (name, wanted) in
+            [("tools", '['), ("response_format", '{'), ("stream_options", '{'), ("provider", '{'), ("metadata", '{'), ("reasoning", '{')]
+        {
+            if let Some(value) = member(name)
+                && !value.get().starts_with(wanted)
+            {
+                return Err(RequestError::field(name, format!("{name} must be {}", if wanted == '[' { "an array" } else { "an object" })));
+            }
+        }
+        let provider = member("provider");
+        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, native: None, members })
+    }
+
+    /// What the model reads beside the messages.
+    pub fn read_by_the_model(&self) -> Vec<&'a str> {
+        ["tools", "functions", "response_format"].iter().filter_map(|name| self.member(name)).map(RawValue::get).collect()
+    }
+
+    /// A top-level member, the last one where a name is repeated.
+    pub fn member(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {
+    serde_json::from_str(value.get()).map_err(|_| RequestError::field(name, format!("{name} must be {wanted}")))
+}
+
+/// `messages` is a non-empty array of objects with a known role.
+fn check_messages(messages: &RawValue) -> Result<(), RequestError> {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+    }
+    let wrong = |message: String| Err(RequestError::field("messages", message));
+    let list: Vec<&RawValue> = read("messages", messages, "an array of message objects")?;
+    if list.is_empty() {
+        return wrong("messages must not be empty".to_owned());
+    }
+    for (index, message) in list.iter().enumerate() {
+        let Ok(Message { role }) = serde_json::from_str(message.get()) else {
+            return wrong(format!("messages[{index}] must be an object with a string `role`"));
+        };
+        if !matches!(&*role, "system" | "user" | "assistant" | "tool" | "developer" | "function") {
+            return wrong(format!("messages[{index}].role must be one of system, developer, user, assistant, tool"));
+        }
+    }
+    Ok(())
+}
+
+/// The offset at which nesting first exceeds a depth, if it does.
+pub fn nesting_exceeds(body: &[u8], depth_max: usize) -> Option<usize> {
+    let (mut depth, mut in_string, mut index) = (0_usize, false, 0_usize);
+    while index < body.len() {
+        if in_string {
+            index += memchr::memchr2(b'"', b'\\', &body[index..])?;
+            if body[index] == b'\\' {
+                index += 1;
+            } else {
+                in_string = false;
+            }
+        } else {
+            match body[index] {
+                b'"' => in_string = true,
+                b'{' | b'[' => {
+                    depth += 1;
+                    if depth > depth_max {
+                        return Some(index);
+                    }
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        index += 1;
+    }
+    None
+}
+
+struct BorrowedText<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for BorrowedText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Text).map(BorrowedText)
+    }
+}
+
+/// The top-level members of an object, in order, values raw. `serde_json` cannot do this with `flatten`.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(BorrowedText(key)) = map.next_key()? {
+                    members.push((key, map.next_value::<&'de RawValue>()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<ChatRequest<'_>, RequestError> {
+        ChatRequest::parse(body.as_bytes(), 32)
+    }
+
+    #[test]
+    fn reads_what_governs_routing_and_keeps_the_rest() {
+        let request = parse(
+            r#"{"model":"a/b","models":["c/d","a/b"],"messages":[{"role":"user","content":"hi"}],"stream":true,
+                "max_tokens":7,"max_completion_tokens":5,"n":2,"x_unknown":{"deep":[1]}}"#,
+        )
+        .unwrap();
+        assert_eq!(request.models, ["a/b", "c/d"]);
+        assert!(request.stream);
+        assert_eq!(request.output_tokens_cap, Some(5));
+        assert_eq!(request.choices, 2);
+        assert_eq!(request.member("x_unknown").unwrap().get(), r#"{"deep":[1]}"#);
+    }
+
+    #[test]
+    fn null_counts_as_absent() {
+        let request =
+            parse(r#"{"model":null,"models":null,"messages":[{"role":"user","content":""}],"max_tokens":null,"stream":null}"#).unwrap();
+        assert!(request.models.is_empty());
+        assert_eq!((request.stream, request.output_tokens_cap), (false, None));
+    }
+
+    /// The provider would see null, and with it no cap, where the hold had been made for one token.
+    #[test]
+    fn a_cap_that_is_repeated_as_null_is_no_cap() {
+        let body = r#"{"messages":[{"role":"user"}],"max_tokens":1,"n":9,"max_tokens":null,"n":null}"#;
+        let request = parse(body).unwrap();
+        assert_eq!((request.output_tokens_cap, request.choices), (None, 1));
+    }
+
+    #[test]
+    fn wrong_input_names_its_field() {
+        for (body, param) in [
+            (r#"{"model":"m"}"#, Some("messages")),
+            (r#"{"model":"m","messages":[]}"#, Some("messages")),
+            (r#"{"model":"m","messages":"hi"}"#, Some("messages")),
+            (r#"{"model":"m","messages":[1]}"#, Some("messages")),
+            (r#"{"model":"m","messages":[{"role":"wizard"}]}"#, Some("messages")),
+            (r#"{"model":3,"messages":[{"role":"user"}]}"#, Some("model")),
+            (r#"{"model":"","messages":[{"role":"user"}]}"#, Some("model")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":-1}"#, Some("max_tokens")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":0}"#, Some("max_tokens")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":1.5}"#, Some("max_tokens")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"stream":"yes"}"#, Some("stream")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"temperature":9}"#, Some("temperature")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"tools":{}}"#, Some("tools")),
+            (r#"["model"]"#, None),
+            (r#"{"model":"m","messages":[}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(parse(body).unwrap_err().param, param, "{body}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_recursion() {
+        let body = format!(r#"{{"messages":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+        assert!(parse(&body).unwrap_err().message.contains("nested deeper"));
+        assert_eq!(nesting_exceeds(br#"{"a":"[[[[[[\"[[["}"#, 2), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! The body sent upstream: the client's own, with only what must differ replaced.
+//!
+//! Members that are ours (routing preferences) are left out, the model's name is the endpoint's, a
+//! stream is asked for its usage, and a cap lowered by a small balance is enforced by sending it. Other
+//! values are copied as the client wrote them: one copy, no re-serializing.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::request::ChatRequest;
+use crate::providers::{Quirks, ReasoningForm};
+
+/// Members that mean something to us and nothing (or harm) to a provider.
+const OURS: [&str; 14] = [
+    "model",
+    "models",
+    "provider",
+    "route",
+    "plugins",
+    "transforms",
+    "preset",
+    "usage",
+    "stream_options",
+    "session_id",
+    "trace",
+    "debug",
+    "include_reasoning",
+    "cache_control",
+];
+
+/// Writes the body for one endpoint. `output_tokens_cap` replaces the client's cap where it is given.
+pub fn upstream_body(request: &ChatRequest<'_>, upstream_model: &str, output_tokens_cap: Option<u64>, quirks: &Quirks) -> Bytes {
+    let length: usize = request.members.iter().map(|(key, value)| key.len() + value.get().len() + 4).sum();
+    let mut body = Vec::with_capacity(length + upstream_model.len() + 96);
+    body.extend_from_slice(b"{\"model\":");
+    push_string(&mut body, upstream_model);
+    let cap_member = quirks.cap_name.unwrap_or_else(|| cap_member(request));
+    // Where only one name is understood, the client's cap goes by that one.
+    let output_tokens_cap = output_tokens_cap.or_else(|| quirks.cap_name.and(request.output_tokens_cap));
+    let drops_reasoning = quirks.reasoning != ReasoningForm::Object;
+    for (index, (key, value)) in request.members.iter().enumerate() {
+        let replaced_cap = output_tokens_cap.is_some() && (key == "max_tokens" || key == "max_completion_tokens");
+        let repeated = request.members[index + 1..].iter().any(|(later, _)| later == key);
+        if OURS.contains(&&**key) || replaced_cap || repeated || (drops_reasoning && key == "reasoning") {
+            continue;
+        }
+        push_member(&mut body, key, value);
+    }
+    if let Some(cap) = output_tokens_cap {
+        body.extend_from_slice(format!(",\"{cap_member}\":{cap}").as_bytes());
+    }
+    if quirks.reasoning == ReasoningForm::Effort {
+        push_effort(&mut body, request);
+    }
+    if request.stream && quirks.stream_options {
+        push_stream_options(&mut body, request.member("stream_options"));
+    }
+    body.push(b'}');
+    Bytes::from(body)
+}
+
+/// The name under which the client capped its output; the widely understood one where it did not.
+fn cap_member(request: &ChatRequest<'_>) -> &'static str {
+    if request.member("max_completion_tokens").is_some() { "max_completion_tokens" } else { "max_tokens" }
+}
+
+/// The effort of a `reasoning` object, under the name of providers that take a word.
+fn push_effort(body: &mut Vec<u8>, request: &ChatRequest<'_>) {
+    #[derive(serde::Deserialize)]
+    struct Reasoning<'a> {
+        #[serde(borrow)]
+        effort: Option<&'a RawValue>,
+    }
+    let asked = request.member("reasoning").and_then(|raw| serde_json::from_str::<Reasoning<'_>>(raw.get()).ok());
+    if let Some(effort) = asked.and_then(|reasoning| reasoning.effort)
+        && request.member("reasoning_effort").is_none()
+    {
+        push_member(body, "reasoning_effort", effort);
+    }
+}
+
+/// The client's stream options with `include_usage` on: the usage is asked for, whoever wants to see it.
+fn push_stream_options(body: &mut Vec<u8>, given: Option<&RawValue>) {
+    let mut options: serde_json::Map<String, serde_json::Value> =
+        given.and_then(|options| serde_json::from_str(options.get()).ok()).unwrap_or_default();
+    options.insert("include_usage".to_owned(), true.into());
+    body.extend_from_slice(b",\"stream_options\":");
+    body.extend_from_slice(serde_json::Value::Object(options).to_string().as_bytes());
+}
+
+fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
+    body.push(b',');
+    push_string(body, key);
+    body.push(b':');
+    body.extend_from_slice(value.get().as_bytes());
+}
+
+fn push_string(body: &mut Vec<u8>, text: &str) {
+    body.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    fn upstream(body: &str, cap: Option<u64>) -> serde_json::Value {
+        let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+        serde_json::from_slice(&upstream_body(&request, "up\"stream", cap, &Quirks::of_base_url(""))).unwrap()
+    }
+
+    #[test]
+    fn only_what_must_differ_differs() {
+        let sent = upstream(
+            r#"{"model":"a/b","messages":[{"role":"user","content":"h\u00efé"}],"provider":{"order":["x"]},"models":["y"],
+                "seed":1,"x_new":{"k":[1.50,true]},"usage":{"include":true}}"#,
+            None,
+        );
+        let wanted =
+            serde_json::json!({"model":"up\"stream","messages":[{"role":"user","content":"hïé"}],"seed":1,"x_new":{"k":[1.5,true]}});
+        assert_eq!(sent, wanted);
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_its_usage() {
+        let sent = upstream(r#"{"messages":[{"role":"user"}],"stream":true,"stream_options":{"include_usage":false,"other":1}}"#, None);
+        assert_eq!(sent["stream_options"], serde_json::json!({"include_usage":true,"other":1}));
+    }
+
+    #[test]
+    fn a_lowered_cap_is_sent_under_the_clients_own_name() {
+        let sent = upstream(r#"{"messages":[{"role":"user"}],"max_completion_tokens":900,"max_tokens":800}"#, Some(20));
+        assert_eq!((&sent["max_completion_tokens"], sent.get("max_tokens")), (&20.into(), None));
+        assert_eq!(upstream(r#"{"messages":[{"role":"user"}]}"#, Some(20))["max_tokens"], 20);
+    }
+
+    #[test]
+    fn a_providers_own_way_is_kept_by_its_row_in_the_table() {
+        let body = r#"{"messages":[{"role":"user"}],"max_completion_tokens":900,"reasoning":{"effort":"high"},"stream":true}"#;
+        let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+        let sent = |host: &str, cap| -> serde_json::Value {
+            serde_json::from_slice(&upstream_body(&request, "m", cap, &Quirks::of_host(host))).unwrap()
+        };
+        let mistral = sent("api.mistral.ai", None);
+        assert_eq!((&mistral["max_tokens"], mistral.get("max_completion_tokens")), (&900.into(), None));
+        assert_eq!((mistral.get("stream_options"), mistral.get("reasoning")), (None, None));
+        assert_eq!(sent("api.mistral.ai", Some(7))["max_tokens"], 7);
+        let openai = sent("api.openai.com", None);
+        assert_eq!((&openai["reasoning_effort"], openai.get("reasoning")), (&"high".into(), None));
+        assert_eq!((&openai["max_completion_tokens"], openai.get("max_tokens")), (&900.into(), None));
+        assert_eq!(sent("unknown.example", None)["reasoning"]["effort"], "high");
+    }
+
+    #[test]
+    fn a_repeated_member_is_sent_once_as_it_was_understood() {
+        let body = r#"{"messages":[{"role":"user"}],"seed":1,"seed":2}"#;
+        let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+        let sent = upstream_body(&request, "m", None, &Quirks::of_base_url(""));
+        assert_eq!(std::str::from_utf8(&sent).unwrap().matches("seed").count(), 1);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&sent).unwrap()["seed"], 2);
+    }
+}

@@ -1,0 +1,38 @@
+//! Browsers of other origins may call the API: keys are in headers, never in cookies, so nothing is ambient.
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Method};
+use tower_http::cors::CorsLayer;
+
+/// What OpenRouter's API allows and exposes.
+pub fn layer() -> CorsLayer {
+    let names = [
+        "x-api-key",
+        "http-referer",
+        "x-title",
+        "x-openrouter-title",
+        "x-openrouter-categories",
+        "x-openrouter-metadata",
+        "x-session-id",
+        "idempotency-key",
+        "anthropic-version",
+        "anthropic-beta",
+        "x-stainless-arch",
+        "x-stainless-lang",
+        "x-stainless-os",
+        "x-stainless-package-version",
+        "x-stainless-retry-count",
+        "x-stainless-runtime",
+        "x-stainless-runtime-version",
+        "x-stainless-timeout",
+        "traceparent",
+        "tracestate",
+    ];
+    let allowed: Vec<HeaderName> = [AUTHORIZATION, CONTENT_TYPE].into_iter().chain(names.map(HeaderName::from_static)).collect();
+    let exposed = ["x-generation-id", "x-provider-name", "retry-after"].map(HeaderName::from_static);
+    CorsLayer::new()
+        .allow_origin(HeaderValue::from_static("*"))
+        .allow_methods([Method::GET, Method::OPTIONS, Method::PATCH, Method::DELETE, Method::POST, Method::PUT])
+        .allow_headers(allowed)
+        .expose_headers(exposed)
+}

@@ -1,0 +1,196 @@
+//! The forms our own routes answer in and are asked in: `{"data": …}`, checked JSON bodies, checked queries.
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use schemas::{MoneyError, NanoUsd};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+
+/// A body of administration is at most this long: a channel with thousands of models.
+const ADMIN_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// `{"data": …}`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Data<T> {
+    pub data: T,
+}
+
+/// `{"data": […], "next_cursor": …}`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DataPage<T> {
+    pub data: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for DataPage<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// 201 with `{"data": …}`.
+pub fn created<T: Serialize>(data: T) -> Response {
+    (StatusCode::CREATED, Data { data }).into_response()
+}
+
+/// A JSON body. What is wrong with it is told with the path of the field.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        parse_json(&read_admin_body(request).await?).map(Self)
+    }
+}
+
+/// Reads a body within the bound for administration.
+async fn read_admin_body(request: Request) -> Result<Bytes, ApiError> {
+    let limited = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX);
+    let collected = limited.collect().await.map_err(|error| {
+        let too_long = error.downcast_ref::<LengthLimitError>().is_some();
+        if too_long {
+            ApiError::too_large(ADMIN_BODY_BYTES_MAX)
+        } else {
+            ApiError::invalid("the request body broke off").with_source(error)
+        }
+    })?;
+    Ok(collected.to_bytes())
+}
+
+/// Reads JSON and names the field that is wrong.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.is_empty() {
+        return Err(ApiError::invalid("a JSON body is needed and none was sent"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_error(&error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| ApiError::invalid(format!("the body goes on after its JSON: {error}")))?;
+    Ok(value)
+}
+
+/// 400 that names a field by its path; `.` is the body itself, `?` somewhere in it.
+pub fn field_error(path: &str, problem: &dyn std::fmt::Display) -> ApiError {
+    if matches!(path, "." | "?") {
+        ApiError::invalid(format!("request body: {problem}"))
+    } else {
+        ApiError::bad_request(path, format!("`{path}`: {problem}"))
+    }
+}
+
+/// The query of a URL; an unreadable value is told with its name.
+#[derive(Debug)]
+pub struct UrlQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for UrlQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        query.map(|query| Self(query.0)).map_err(|error| ApiError::invalid(format!("query: {}", error.body_text())))
+    }
+}
+
+/// The variables of a URL's path.
+#[derive(Debug)]
+pub struct UrlPath<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for UrlPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|error| ApiError::invalid(format!("path: {}", error.body_text())))
+    }
+}
+
+/// An amount in dollars as clients write it: a number or decimal text, at most nine fraction digits, taken
+/// digit by digit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsdAmount(pub NanoUsd);
+
+impl<'de> Deserialize<'de> for UsdAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        let quoted: Option<String> =
+            if text.starts_with('"') { Some(serde_json::from_str(text).map_err(de::Error::custom)?) } else { None };
+        let amount = NanoUsd::parse_usd(quoted.as_deref().unwrap_or(text));
+        amount.map(Self).map_err(|error| match error {
+            MoneyError::NotDecimal(_) => de::Error::custom("expected an amount in USD such as 12.5 or \"12.50\""),
+            other => de::Error::custom(other),
+        })
+    }
+}
+
+/// For a field of a change: absent stays absent, `null` becomes `Some(None)`.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        amount: UsdAmount,
+        #[serde(default, deserialize_with = "given")]
+        limit: Option<Option<UsdAmount>>,
+    }
+
+    fn order(json: &str) -> Result<Order, ApiError> {
+        parse_json(json.as_bytes())
+    }
+
+    #[test]
+    fn amounts_are_read_digit_by_digit_as_numbers_and_as_text() {
+        for json in [r#"{"amount":12345678.123456781}"#, r#"{"amount":"12345678.123456781"}"#] {
+            assert_eq!(order(json).unwrap().amount.0.nanos(), 12_345_678_123_456_781);
+        }
+        assert_eq!(order(r#"{"amount":1e2}"#).unwrap().amount.0.nanos(), 100_000_000_000);
+    }
+
+    #[test]
+    fn unreadable_amounts_name_their_field() {
+        for json in [r#"{"amount":"ten"}"#, r#"{"amount":[1]}"#, r#"{"amount":null}"#, r#"{"amount":0.1234567891}"#, r#"{"amount":1e40}"#] {
+            let error = order(json).unwrap_err();
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+            assert!(error.message().starts_with("`amount`: "), "{json}: {}", error.message());
+        }
+    }
+
+    #[test]
+    fn null_is_told_apart_from_absent() {
+        assert_eq!(order(r#"{"amount":1}"#).unwrap().limit, None);
+        assert_eq!(order(r#"{"amount":1,"limit":null}"#).unwrap().limit, Some(None));
+        assert_eq!(order(r#"{"amount":1,"limit":2}"#).unwrap().limit, Some(Some(UsdAmount(NanoUsd::from_usd(2)))));
+    }
+
+    #[test]
+    fn unknown_fields_and_broken_bodies_are_refused() {
+        assert!(order(r#"{"amount":1,"limt":2}"#).unwrap_err().message().contains("unknown field `limt`"));
+        for json in ["", "{", "[]", r#"{"amount":1} x"#, "\u{0}"] {
+            assert_eq!(order(json).unwrap_err().status(), StatusCode::BAD_REQUEST, "{json:?}");
+        }
+    }
+}

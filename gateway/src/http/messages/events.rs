@@ -1,0 +1,367 @@
+//! The relay's frames, one by one, as Anthropic's events.
+//!
+//! A frame that brings Anthropic's own event along is handed on as that event, byte for byte; any other is
+//! translated. Whatever the provider did, the client gets `message_start`, blocks that begin and end, and a last
+//! `message_delta` with the whole usage and the cost, then `message_stop`; or an `error` and nothing after it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use http_body::{Body, Frame as BodyFrame};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::message::{stop_reason, tool_use_of};
+use super::usage::{NOTHING_YET, usage_json};
+use crate::http::error::anthropic_error_json;
+use crate::wire::{Frame, SseFramer};
+
+/// Before `message_start`, when an event would come too early.
+const COMMENT: &str = ": waiting for the provider\n\n";
+const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+/// A client's body: the relay's, translated.
+pub(super) struct EventBody {
+    inner: AxumBody,
+    events: Events,
+}
+
+impl EventBody {
+    pub(super) fn new(inner: AxumBody) -> Self {
+        Self { inner, events: Events::default() }
+    }
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, axum::Error>>> {
+        loop {
+            let frame = match Pin::new(&mut self.inner).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                other => return other,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let out = self.events.push(data);
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(BodyFrame::data(out))));
+            }
+        }
+    }
+}
+
+/// The state of one stream.
+#[derive(Default)]
+struct Events {
+    framer: SseFramer,
+    has_begun: bool,
+    has_ended: bool,
+    next_index: u32,
+    /// The text or thinking block that is open.
+    open: Option<(Kind, u32)>,
+    /// Open tool blocks, by the place of the call: a provider may go back and forth between them.
+    tools: BTreeMap<u32, u32>,
+    /// Blocks that Anthropic's own events opened.
+    native_open: Vec<u32>,
+    stop_reason: Option<&'static str>,
+    /// The whole `delta` of Anthropic's own `message_delta`.
+    native_delta: Option<String>,
+    server_tool_use: Option<Box<RawValue>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    model: &'a RawValue,
+    #[serde(borrow)]
+    provider: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    choices: Vec<Choice<'a>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    anthropic: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Delta<'a>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    native_finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    refusal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reasoning_details: Option<Vec<Detail<'a>>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<ToolCall<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToolCall<'a> {
+    #[serde(default)]
+    index: u32,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+/// An event of Anthropic's, as far as it is looked into.
+#[derive(Debug, Deserialize)]
+struct NativeEvent<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    index: u32,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+impl Events {
+    fn push(&mut self, data: Bytes) -> Bytes {
+        let mut out = String::new();
+        self.framer.push(data);
+        // What the relay writes is within the framer's bound.
+        while let Ok(Some(frame)) = self.framer.next_frame() {
+            match frame {
+                Frame::Comment => out.push_str(if self.has_begun { PING } else { COMMENT }),
+                Frame::Event { data, .. } if &*data == b"[DONE]" => self.stop(&mut out),
+                Frame::Event { data, .. } => self.chunk(&data, &mut out),
+            }
+        }
+        Bytes::from(out)
+    }
+
+    fn chunk(&mut self, data: &[u8], out: &mut String) {
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
+            tracing::error!("a frame of the relay could not be read in Anthropic's dialect");
+            return self.fail(&anthropic_error_json("{}", None), out);
+        };
+        if self.has_ended {
+            return;
+        }
+        if let Some(error) = chunk.error {
+            let id: Option<String> = serde_json::from_str(chunk.id.get()).ok();
+            return self.fail(&anthropic_error_json(error.get(), id.as_deref()), out);
+        }
+        self.start(&chunk, out);
+        if let Some(choice) = chunk.choices.first() {
+            if chunk.anthropic.is_none() && chunk.usage.is_none() {
+                self.delta(&choice.delta, out);
+            }
+            if let Some(reason) = stop_reason(choice.finish_reason.as_deref(), choice.native_finish_reason.as_deref()) {
+                self.stop_reason = Some(reason);
+            }
+        }
+        if let Some(event) = chunk.anthropic {
+            self.native(event, out);
+        }
+        if let Some(usage) = chunk.usage {
+            self.finish(usage.get(), out);
+        }
+    }
+
+    fn start(&mut self, chunk: &Chunk<'_>, out: &mut String) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        let provider = chunk.provider.map_or("null", RawValue::get);
+        let message = format!(
+            r#"{{"type":"message_start","message":{{"id":{},"type":"message","role":"assistant","model":{},"provider":{provider},"content":[],"stop_reason":null,"stop_sequence":null,"usage":{NOTHING_YET}}}}}"#,
+            chunk.id, chunk.model
+        );
+        push("message_start", &message, out);
+    }
+
+    fn native(&mut self, raw: &RawValue, out: &mut String) {
+        let Ok(event) = serde_json::from_str::<NativeEvent<'_>>(raw.get()) else { return };
+        match &*event.kind {
+            "message_delta" => {
+                self.native_delta = event.delta.map(|delta| delta.get().to_owned());
+                self.server_tool_use = event.usage.and_then(|usage| tool_use_of(usage.get())).map(ToOwned::to_owned);
+                return;
+            }
+            "content_block_start" => self.native_open.push(event.index),
+            "content_block_stop" => self.native_open.retain(|index| *index != event.index),
+            _ => {}
+        }
+        push(&event.kind, raw.get(), out);
+    }
+
+    fn delta(&mut self, delta: &Delta<'_>, out: &mut String) {
+        let has_text = |raw: &&RawValue| raw.get().len() > 2 && raw.get().starts_with('"');
+        if let Some(text) = delta.reasoning.filter(has_text).or(delta.reasoning_content.filter(has_text)) {
+            let index = self.block(Kind::Thinking, out);
+            push_delta(index, "thinking_delta", "thinking", text, out);
+        }
+        for detail in delta.reasoning_details.iter().flatten() {
+            if let Some(signature) = detail.signature.filter(has_text) {
+                let index = self.block(Kind::Thinking, out);
+                push_delta(index, "signature_delta", "signature", signature, out);
+                // What is signed is whole: more thoughts are another block.
+                self.close(out);
+            }
+            if let (true, Some(data)) = (detail.kind == "reasoning.encrypted", detail.data) {
+                self.close(out);
+                let index = self.take_index();
+                push_start(index, &format!(r#"{{"type":"redacted_thinking","data":{data}}}"#), out);
+                push_stop(index, out);
+            }
+        }
+        for text in [delta.content, delta.refusal].into_iter().flatten().filter(has_text) {
+            let index = self.block(Kind::Text, out);
+            push_delta(index, "text_delta", "text", text, out);
+        }
+        for call in delta.tool_calls.iter().flatten() {
+            self.tool_call(call, out);
+        }
+    }
+
+    fn tool_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
+        let function = call.function.as_ref();
+        let index = if let Some(index) = self.tools.get(&call.index) {
+            *index
+        } else {
+            self.close(out);
+            let index = self.take_index();
+            self.tools.insert(call.index, index);
+            let text = |raw: Option<&RawValue>| raw.map_or("\"\"", RawValue::get).to_owned();
+            let (id, name) = (text(call.id), text(function.and_then(|function| function.name)));
+            push_start(index, &format!(r#"{{"type":"tool_use","id":{id},"name":{name},"input":{{}}}}"#), out);
+            index
+        };
+        if let Some(arguments) = function.and_then(|function| function.arguments).filter(|raw| raw.get().len() > 2) {
+            push_delta(index, "input_json_delta", "partial_json", arguments, out);
+        }
+    }
+
+    /// The open block of this kind, opened where there is none.
+    fn block(&mut self, kind: Kind, out: &mut String) -> u32 {
+        match self.open {
+            Some((open, index)) if open == kind => index,
+            _ => {
+                self.close(out);
+                let index = self.take_index();
+                let block = match kind {
+                    Kind::Text => r#"{"type":"text","text":""}"#,
+                    Kind::Thinking => r#"{"type":"thinking","thinking":"","signature":""}"#,
+                };
+                push_start(index, block, out);
+                self.open = Some((kind, index));
+                index
+            }
+        }
+    }
+
+    fn close(&mut self, out: &mut String) {
+        if let Some((_, index)) = self.open.take() {
+            push_stop(index, out);
+        }
+    }
+
+    const fn take_index(&mut self) -> u32 {
+        self.next_index += 1;
+        self.next_index - 1
+    }
+
+    fn close_all(&mut self, out: &mut String) {
+        self.close(out);
+        let open = std::mem::take(&mut self.tools).into_values().chain(std::mem::take(&mut self.native_open));
+        for index in open {
+            push_stop(index, out);
+        }
+    }
+
+    /// The usage is the relay's last word before its end.
+    fn finish(&mut self, usage: &str, out: &mut String) {
+        self.close_all(out);
+        let reason = self.stop_reason.map_or(serde_json::Value::Null, serde_json::Value::from);
+        let delta = self.native_delta.take().unwrap_or_else(|| format!(r#"{{"stop_reason":{reason},"stop_sequence":null}}"#));
+        let usage = usage_json(usage, self.server_tool_use.as_deref());
+        push("message_delta", &format!(r#"{{"type":"message_delta","delta":{delta},"usage":{usage}}}"#), out);
+    }
+
+    fn stop(&mut self, out: &mut String) {
+        if self.has_begun && !std::mem::replace(&mut self.has_ended, true) {
+            self.close_all(out);
+            push("message_stop", r#"{"type":"message_stop"}"#, out);
+        }
+    }
+
+    fn fail(&mut self, error: &str, out: &mut String) {
+        self.has_ended = true;
+        push("error", error, out);
+    }
+}
+
+fn push(name: &str, data: &str, out: &mut String) {
+    out.push_str("event: ");
+    out.push_str(name);
+    out.push_str("\ndata: ");
+    out.push_str(data);
+    out.push_str("\n\n");
+}
+
+fn push_start(index: u32, block: &str, out: &mut String) {
+    push("content_block_start", &format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#), out);
+}
+
+fn push_stop(index: u32, out: &mut String) {
+    push("content_block_stop", &format!(r#"{{"type":"content_block_stop","index":{index}}}"#), out);
+}
+
+fn push_delta(index: u32, kind: &str, member: &str, raw: &RawValue, out: &mut String) {
+    let delta = format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{member}":{raw}}}}}"#);
+    push("content_block_delta", &delta, out);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+#![expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const HEAD: &str = r#""id":"gen-1","model":"a/b","provider":"P""#;
+const USAGE: &str = r#"{"prompt_tokens":9,"completion_tokens":3,"cost":0.00012,"prompt_tokens_details":{"cached_tokens":4}}"#;
+
+fn frame(rest: &str) -> String {
+    format!("data: {{{HEAD},{rest}}}\n\n")
+}
+
+fn delta(members: &str) -> String {
+    frame(&format!(r#""choices":[{{"index":0,"delta":{{{members}}},"finish_reason":null}}]"#))
+}
+
+fn ending(finish: &str, native: &str) -> String {
+    frame(&format!(r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"{finish}","native_finish_reason":"{native}"}}]"#))
+        + &frame(&format!(
+            r#""choices":[{{"index":0,"delta":{{"role":"assistant","content":""}},"finish_reason":"{finish}","native_finish_reason":"{native}"}}],"usage":{USAGE}"#
+        ))
+        + "data: [DONE]\n\n"
+}
+
+fn translate(stream: &str, piece_bytes: usize) -> String {
+    let mut events = Events::default();
+    stream
+        .as_bytes()
+        .chunks(piece_bytes)
+        .map(|piece| String::from_utf8(events.push(Bytes::copy_from_slice(piece)).to_vec()).unwrap())
+        .collect()
+}
+
+fn read(text: &str) -> Vec<(String, Value)> {
+    let events = text.split_terminator("\n\n").filter(|event| !event.starts_with(':'));
+    events
+        .map(|event| {
+            let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+            let data: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(data["type"], name);
+            (name.to_owned(), data)
+        })
+        .collect()
+}
+
+fn events(stream: &str) -> Vec<(String, Value)> {
+    read(&translate(stream, usize::MAX))
+}
+
+#[test]
+fn a_stream_has_the_shape_anthropics_clients_expect() {
+    let stream = ": OPENROUTER PROCESSING\n\n".to_owned()
+        + &delta(r#""role":"assistant","content":"","reasoning":"Hm""#)
+        + ": OPENROUTER PROCESSING\n\n"
+        + &delta(r#""content":"Hel""#)
+        + &delta(r#""content":"lo \"you\"""#)
+        + &ending("stop", "stop");
+    let events = events(&stream);
+    let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "ping",
+            "content_block_stop",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+    );
+    assert_eq!(events[0].1["message"]["id"], "gen-1");
+    assert_eq!(events[7].1["delta"], json!({ "type": "text_delta", "text": "lo \"you\"" }));
+    assert_eq!(events[9].1["delta"], json!({ "stop_reason": "end_turn", "stop_sequence": null }));
+    let usage = &events[9].1["usage"];
+    assert_eq!((&usage["input_tokens"], &usage["cache_read_input_tokens"], &usage["output_tokens"]), (&json!(5), &json!(4), &json!(3)));
+    assert_eq!(usage["cost"], json!(0.00012));
+}
+
+#[test]
+fn calls_become_blocks_of_their_own_even_when_they_alternate() {
+    let stream = delta(r#""tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]"#)
+        + &delta(r#""tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{\"y\""}}]"#)
+        + &delta(r#""tool_calls":[{"index":0,"function":{"arguments":"{}"}},{"index":1,"function":{"arguments":":2}"}}]"#)
+        + &ending("tool_calls", "tool_calls");
+    let events = events(&stream);
+    let inputs = |wanted: u64| -> String {
+        let of_block = events.iter().filter(|(name, data)| name == "content_block_delta" && data["index"] == wanted);
+        of_block.map(|(_, data)| data["delta"]["partial_json"].as_str().unwrap()).collect()
+    };
+    assert_eq!((inputs(0).as_str(), inputs(1).as_str()), ("{}", r#"{"y":2}"#));
+    assert_eq!(events.iter().filter(|(name, _)| name == "content_block_stop").count(), 2);
+    assert_eq!(events.iter().find(|(name, _)| name == "message_delta").unwrap().1["delta"]["stop_reason"], "tool_use");
+}
+
+#[test]
+fn signatures_and_ciphers_are_handed_on() {
+    let stream = delta(r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm","index":0}]"#)
+        + &delta(r#""reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"","signature":"c2ln","index":0}]"#)
+        + &delta(r#""reasoning":"","reasoning_details":[{"type":"reasoning.encrypted","data":"eHh4","index":1}]"#)
+        + &delta(r#""content":"Hi""#)
+        + &ending("stop", "end_turn");
+    let events = events(&stream);
+    let signed = events.iter().find(|(_, data)| data["delta"]["type"] == "signature_delta").unwrap();
+    assert_eq!((&signed.1["index"], &signed.1["delta"]["signature"]), (&json!(0), &json!("c2ln")));
+    let hidden = events.iter().find(|(_, data)| data["content_block"]["type"] == "redacted_thinking").unwrap();
+    assert_eq!((&hidden.1["index"], &hidden.1["content_block"]["data"]), (&json!(1), &json!("eHh4")));
+}
+
+#[test]
+fn anthropics_own_events_are_handed_on_byte_for_byte() {
+    let start =
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s", "name":"web_search","input":{}}}"#;
+    let piece = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"h\u00ef"}}"#;
+    let last = r#"{"type":"message_delta","delta":{"stop_reason":"stop_sequence","stop_sequence":"END"},"usage":{"output_tokens":1,"server_tool_use":{"web_search_requests":3}}}"#;
+    let stream = frame(&format!(r#""choices":[],"anthropic":{start}"#))
+        + &frame(&format!(r#""choices":[{{"index":0,"delta":{{"content":"hï"}},"finish_reason":null}}],"anthropic":{piece}"#))
+        + &frame(&format!(
+            r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"stop","native_finish_reason":"stop_sequence"}}],"anthropic":{last}"#
+        ))
+        + &frame(&format!(r#""choices":[],"usage":{USAGE}"#))
+        + "data: [DONE]\n\n";
+    let text = translate(&stream, usize::MAX);
+    assert!(
+        text.contains(&format!("event: content_block_start\ndata: {start}\n\n")) && text.contains(&format!("data: {piece}\n\n")),
+        "{text}"
+    );
+    let events = read(&text);
+    let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"]
+    );
+    assert_eq!(events[4].1["delta"], json!({ "stop_reason": "stop_sequence", "stop_sequence": "END" }));
+    assert_eq!(
+        (&events[4].1["usage"]["server_tool_use"]["web_search_requests"], &events[4].1["usage"]["input_tokens"]),
+        (&json!(3), &json!(5))
+    );
+}
+
+#[test]
+fn an_error_ends_the_stream_in_anthropics_envelope() {
+    let error = r#"{"code":503,"message":"Provider returned error: Overloaded","metadata":{"error_type":"provider_overloaded"}}"#;
+    let stream = delta(r#""content":"Hel""#)
+        + &frame(&format!(r#""error":{error},"choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"error"}}]"#))
+        + &frame(&format!(r#""choices":[],"usage":{USAGE}"#))
+        + "data: [DONE]\n\n";
+    let events = events(&stream);
+    let (name, data) = events.last().unwrap();
+    assert_eq!((name.as_str(), &data["error"]["type"]), ("error", &json!("overloaded_error")));
+    assert_eq!((&data["error"]["error_type"], &data["request_id"]), (&json!("provider_overloaded"), &json!("gen-1")));
+}
+
+proptest! {
+    #[test]
+    fn any_chunking_gives_the_same_events(piece_bytes in 1..200_usize, finish in "(stop|length|tool_calls)") {
+        let stream = delta(r#""reasoning":"Hm""#) + &delta(r#""content":"wörld ☃""#)
+            + &delta(r#""tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]"#) + &ending(&finish, &finish);
+        prop_assert_eq!(translate(&stream, piece_bytes), translate(&stream, usize::MAX));
+    }
+}

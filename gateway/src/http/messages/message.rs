@@ -1,0 +1,262 @@
+//! A whole answer as Anthropic's message.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::usage::usage_json;
+use crate::wire::members::members;
+
+#[derive(Debug, Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    model: &'a RawValue,
+    #[serde(borrow)]
+    provider: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+    #[serde(borrow)]
+    usage: &'a RawValue,
+    #[serde(borrow)]
+    anthropic: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: ChatMessage<'a>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    native_finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChatMessage<'a> {
+    #[serde(borrow, default)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    refusal: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning_details: Option<Vec<Detail<'a>>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<ToolCall<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    signature: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow, default)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    function: Function<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    arguments: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block<'a> {
+    Text { text: &'a str, citations: Option<()> },
+    Thinking { thinking: &'a str, signature: &'a str },
+    RedactedThinking { data: &'a str },
+    ToolUse { id: &'a str, name: &'a str, input: Box<RawValue> },
+}
+
+/// The message for the client; `None` where the bytes are no answer of ours.
+pub(super) fn message(body: &[u8]) -> Option<Bytes> {
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let choice = answer.choices.first()?;
+    let provider = answer.provider.map_or("null", RawValue::get);
+    let mut out = format!(r#"{{"id":{},"type":"message","role":"assistant","model":{},"provider":{provider}"#, answer.id, answer.model);
+    match answer.anthropic {
+        Some(native) => push_native(native.get(), answer.usage.get(), &mut out),
+        None => {
+            let content = serde_json::to_string(&blocks(&choice.message)).ok()?;
+            let reason = stop_reason(choice.finish_reason.as_deref(), choice.native_finish_reason.as_deref());
+            let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
+            let usage = usage_json(answer.usage.get(), None);
+            out.push_str(&format!(r#","content":{content},"stop_reason":{reason},"stop_sequence":null,"usage":{usage}"#));
+        }
+    }
+    out.push('}');
+    Some(Bytes::from(out))
+}
+
+/// Anthropic's own message, but for what is ours to say. Its blocks are copied as they came.
+fn push_native(native: &str, usage: &str, out: &mut String) {
+    let mut server_tool_use = None;
+    for member in members(native).filter_map(Result::ok) {
+        let (key, value) = (member.key.quoted().of_str(native), member.value.of_str(native));
+        match key {
+            "\"id\"" | "\"type\"" | "\"role\"" | "\"model\"" | "\"provider\"" => {}
+            "\"usage\"" => server_tool_use = tool_use_of(value),
+            _ => out.push_str(&format!(",{key}:{value}")),
+        }
+    }
+    out.push_str(",\"usage\":");
+    out.push_str(&usage_json(usage, server_tool_use));
+}
+
+/// `server_tool_use` of Anthropic's usage.
+pub(super) fn tool_use_of(usage: &str) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct NativeUsage<'a> {
+        #[serde(borrow)]
+        server_tool_use: Option<&'a RawValue>,
+    }
+    serde_json::from_str::<NativeUsage<'_>>(usage).ok()?.server_tool_use
+}
+
+fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
+    let mut blocks = Vec::new();
+    let details = message.reasoning_details.as_deref().unwrap_or_default();
+    for detail in details {
+        match (&*detail.kind, &detail.data) {
+            ("reasoning.encrypted", Some(data)) => blocks.push(Block::RedactedThinking { data }),
+            ("reasoning.text", _) => blocks.push(Block::Thinking {
+                thinking: detail.text.as_deref().unwrap_or_default(),
+                signature: detail.signature.as_deref().unwrap_or_default(),
+            }),
+            _ => {}
+        }
+    }
+    let thought = message.reasoning.as_deref().or(message.reasoning_content.as_deref()).filter(|text| !text.is_empty());
+    if let (true, Some(thinking)) = (blocks.is_empty(), thought) {
+        blocks.push(Block::Thinking { thinking, signature: "" });
+    }
+    for text in [&message.content, &message.refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
+        blocks.push(Block::Text { text, citations: None });
+    }
+    for call in message.tool_calls.iter().flatten() {
+        blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input: tool_input(&call.function.arguments) });
+    }
+    blocks
+}
+
+/// Arguments as the object they should be; what is none stands in one, so that nothing is lost.
+fn tool_input(arguments: &str) -> Box<RawValue> {
+    let arguments = arguments.trim();
+    let object = RawValue::from_string(arguments.to_owned()).ok().filter(|raw| raw.get().starts_with('{'));
+    let wrapped = || {
+        let text = if arguments.is_empty() { "{}".to_owned() } else { format!("{{\"arguments\":{}}}", serde_json::Value::from(arguments)) };
+        RawValue::from_string(text).unwrap_or_default()
+    };
+    object.unwrap_or_else(wrapped)
+}
+
+/// Why it ended, in Anthropic's words: the provider's own where it is one of them.
+pub(super) fn stop_reason(finish: Option<&str>, native: Option<&str>) -> Option<&'static str> {
+    const WORDS: [&str; 7] =
+        ["end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"];
+    if let Some(word) = WORDS.iter().find(|word| native == Some(**word)) {
+        return Some(word);
+    }
+    match finish? {
+        "tool_calls" => Some("tool_use"),
+        "length" => Some("max_tokens"),
+        "content_filter" => Some("refusal"),
+        "error" => None,
+        _ => Some("end_turn"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const USAGE: &str =
+        r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13,"cost":0.0001,"prompt_tokens_details":{"cached_tokens":4}}"#;
+
+    fn read(message_and_more: &str) -> Value {
+        let body = format!(r#"{{"id":"gen-1","model":"a/b","provider":"P","choices":[{message_and_more}],"usage":{USAGE}}}"#);
+        serde_json::from_slice(&message(body.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn thoughts_texts_and_calls_become_blocks() {
+        let message = read(
+            r#"{"message":{"content":"Hi","reasoning":"Hm","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"x\":1}"}},
+            {"id":"d","function":{"name":"g","arguments":""}}]},"finish_reason":"tool_calls","native_finish_reason":"tool_calls"}"#,
+        );
+        assert_eq!(
+            message["content"],
+            json!([
+                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": null },
+                { "type": "tool_use", "id": "c", "name": "f", "input": { "x": 1 } }, { "type": "tool_use", "id": "d", "name": "g", "input": {} },
+            ])
+        );
+        assert_eq!((&message["stop_reason"], &message["usage"]["input_tokens"]), (&json!("tool_use"), &json!(6)));
+        assert_eq!(
+            (&message["type"], &message["role"], &message["model"], &message["id"]),
+            (&json!("message"), &json!("assistant"), &json!("a/b"), &json!("gen-1"))
+        );
+    }
+
+    #[test]
+    fn signed_thoughts_keep_their_signatures() {
+        let message = read(
+            r#"{"message":{"content":"Hi","reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm","signature":"s"},
+            {"type":"reasoning.encrypted","data":"x"}]},"finish_reason":"stop","native_finish_reason":"end_turn"}"#,
+        );
+        assert_eq!(message["content"][0], json!({ "type": "thinking", "thinking": "Hm", "signature": "s" }));
+        assert_eq!(message["content"][1], json!({ "type": "redacted_thinking", "data": "x" }));
+    }
+
+    #[test]
+    fn anthropics_own_blocks_are_copied_as_they_came() {
+        let content = r#"[{"type":"server_tool_use","id":"s","name":"web_search","input":{"q":1.50}},{"type":"text", "text":"h\u00ef"}]"#;
+        let native = format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":{content},"stop_reason":"pause_turn","stop_sequence":null,"container":{{"id":"c"}},"usage":{{"input_tokens":99,"server_tool_use":{{"web_search_requests":2}}}}}}"#
+        );
+        let body = format!(
+            r#"{{"id":"gen-1","model":"a/b","choices":[{{"message":{{}},"finish_reason":"stop"}}],"anthropic":{native},"usage":{USAGE}}}"#
+        );
+        let out = String::from_utf8(message(body.as_bytes()).unwrap().to_vec()).unwrap();
+        assert!(
+            out.contains(content) && out.contains(r#""container":{"id":"c"}"#) && out.contains(r#""stop_reason":"pause_turn""#),
+            "{out}"
+        );
+        let value: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&value["id"], &value["model"]), (&json!("gen-1"), &json!("a/b")));
+        assert_eq!((&value["usage"]["input_tokens"], &value["usage"]["server_tool_use"]["web_search_requests"]), (&json!(6), &json!(2)));
+    }
+
+    #[test]
+    fn reasons_to_stop_are_anthropics() {
+        assert_eq!(stop_reason(Some("stop"), Some("stop_sequence")), Some("stop_sequence"));
+        assert_eq!(stop_reason(Some("stop"), Some("STOP")), Some("end_turn"));
+        assert_eq!(stop_reason(Some("length"), Some("length")), Some("max_tokens"));
+        assert_eq!(stop_reason(Some("content_filter"), Some("SAFETY")), Some("refusal"));
+        assert_eq!((stop_reason(Some("error"), None), stop_reason(None, None)), (None, None));
+    }
+}

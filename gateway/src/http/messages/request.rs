@@ -1,0 +1,220 @@
+//! A Messages request as a chat request.
+//!
+//! Reads what both dialects can say; what only Anthropic can (server tools and their blocks) is noted, so that no other
+//! provider is asked for it. Raw values are copied as they stand.
+
+mod convert;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use self::convert::ChatBody;
+use crate::http::chat::nesting_exceeds;
+use crate::http::error::ApiError;
+use crate::providers::anthropic::native::NativeRequest;
+
+/// `fallbacks` of one request.
+const FALLBACKS_MAX: usize = 3;
+
+/// A Messages request, borrowing from its body.
+#[derive(Debug, Deserialize)]
+pub(super) struct MessagesRequest<'a> {
+    #[serde(borrow)]
+    pub model: Cow<'a, str>,
+    max_tokens: Option<u64>,
+    #[serde(borrow)]
+    messages: Vec<Message<'a>>,
+    #[serde(borrow)]
+    system: Option<&'a RawValue>,
+    #[serde(default)]
+    stream: bool,
+    #[serde(borrow)]
+    tools: Option<Vec<Tool<'a>>>,
+    #[serde(borrow)]
+    tool_choice: Option<ToolChoice<'a>>,
+    #[serde(borrow)]
+    thinking: Option<Thinking<'a>>,
+    #[serde(borrow)]
+    output_config: Option<OutputConfig<'a>>,
+    #[serde(borrow)]
+    stop_sequences: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<Metadata<'a>>,
+    #[serde(borrow)]
+    temperature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    top_p: Option<&'a RawValue>,
+    #[serde(borrow)]
+    top_k: Option<&'a RawValue>,
+    // OpenRouter's.
+    #[serde(borrow)]
+    models: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow)]
+    fallbacks: Option<Vec<Fallback<'a>>>,
+    #[serde(borrow)]
+    provider: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    #[serde(borrow)]
+    content: &'a RawValue,
+}
+
+/// One block, of whatever kind: members it has not are absent.
+#[derive(Debug, Deserialize)]
+struct Block<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<Source<'a>>,
+    #[serde(borrow)]
+    title: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_use_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_control: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Source<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    media_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    data: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    url: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tool<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
+    description: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_schema: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_control: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToolChoice<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    disable_parallel_tool_use: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Thinking<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    budget_tokens: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OutputConfig<'a> {
+    #[serde(borrow)]
+    effort: Option<&'a RawValue>,
+    #[serde(borrow)]
+    format: Option<OutputFormat<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OutputFormat<'a> {
+    #[serde(borrow)]
+    schema: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    user_id: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fallback<'a> {
+    #[serde(borrow)]
+    model: Cow<'a, str>,
+}
+
+/// Parses and checks a body. What is wrong is told with its place.
+pub(super) fn read(body: &[u8], depth_max: usize) -> Result<MessagesRequest<'_>, ApiError> {
+    if let Some(offset) = nesting_exceeds(body, depth_max) {
+        return Err(ApiError::invalid(format!("request body is nested deeper than {depth_max} levels (byte {offset})")));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let request: MessagesRequest<'_> = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| crate::http::envelope::field_error(&error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| ApiError::invalid(format!("the body goes on after its JSON: {error}")))?;
+    if request.messages.is_empty() {
+        return Err(ApiError::bad_request("messages", "messages must not be empty"));
+    }
+    if request.max_tokens == Some(0) {
+        return Err(ApiError::bad_request("max_tokens", "max_tokens must be at least 1"));
+    }
+    if let Some(fallbacks) = &request.fallbacks {
+        if request.models.is_some() {
+            return Err(ApiError::bad_request("fallbacks", "fallbacks and models cannot be used together"));
+        }
+        if fallbacks.len() > FALLBACKS_MAX {
+            return Err(ApiError::bad_request("fallbacks", format!("at most {FALLBACKS_MAX} fallbacks are tried")));
+        }
+    }
+    Ok(request)
+}
+
+/// The chat request. `model` is the public name.
+pub(super) fn chat_body(request: &MessagesRequest<'_>, model: &str) -> Result<Bytes, ApiError> {
+    ChatBody::write(request, model)
+}
+
+/// The request as it came, for a provider of the same dialect.
+pub(super) fn native(body: Bytes, request: &MessagesRequest<'_>, beta: Option<HeaderValue>) -> NativeRequest {
+    NativeRequest { body, beta, only_anthropic: only_anthropic(request) }
+}
+
+/// What of a request no other provider could do.
+fn only_anthropic(request: &MessagesRequest<'_>) -> Option<&'static str> {
+    let is_ours = |tool: &Tool<'_>| tool.kind.as_deref().is_none_or(|kind| kind == "custom");
+    if !request.tools.iter().flatten().all(is_ours) {
+        return Some("a server tool of Anthropic's");
+    }
+    let has_server_blocks = request.messages.iter().any(|message| {
+        let blocks = || serde_json::from_str::<Vec<Block<'_>>>(message.content.get()).unwrap_or_default();
+        message.content.get().starts_with('[') && blocks().iter().any(|block| !convert::is_common(&block.kind))
+    });
+    has_server_blocks.then_some("a content block that only Anthropic knows")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! The routes of accounts, keys, the catalog and administration, ready to be nested under `/api/v1` and `/v1`.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router};
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::caller::OwnMachine;
+use super::{account, admin, catalog, chat, generation, keys, messages};
+use crate::app::AppState;
+use crate::control::services::Services;
+use crate::dashboard::authorization;
+
+/// What only its caller may see must not be kept by anyone.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// The same for the deployment's own machine, without keys: for its socket and its command line only.
+pub fn local_routes(services: Arc<Services>) -> Router {
+    Router::new().nest("/api/v1", control_routes(services)).layer(Extension(OwnMachine))
+}
+
+/// All of them, with their state: they can be merged into a router of any other.
+pub fn control_routes<S: Clone + Send + Sync + 'static>(services: Arc<Services>) -> Router<S> {
+    documented_control_routes().split_for_parts().0.with_state(services)
+}
+
+/// The same with what OpenAPI says of them.
+pub fn documented_control_routes() -> OpenApiRouter<Arc<Services>> {
+    let private = account::routes().merge(generation::routes()).merge(keys::routes()).merge(admin::routes());
+    let private = private.layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, PRIVATE));
+    let traded_in = OpenApiRouter::new().routes(routes!(authorization::trade_in_authorization_code));
+    private.merge(traded_in).merge(catalog::routes())
+}
+
+/// The routes of models, with what OpenAPI says of them.
+pub fn documented_inference_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(chat::create_chat_completion))
+        .routes(routes!(messages::create_message))
+        .routes(routes!(messages::count_message_tokens))
+}

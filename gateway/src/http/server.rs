@@ -1,0 +1,102 @@
+//! Connections in, the router's answers out.
+//!
+//! `axum::serve` leaves Nagle's algorithm on and has no header timeout; both matter to a gateway, so
+//! connections are served through hyper directly. [`super::lanes`] spreads them over threads.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::peer::PeerAddress;
+
+/// A client has this long to send its request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// No method of HTTP/1 begins like an HTTP/2 client without TLS does.
+const HTTP2_BEGINNING: [u8; 3] = *b"PRI";
+/// After a failed accept (out of file descriptors) the loop rests for this long.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The next connection; `None` once it is told to stop.
+pub(super) async fn accept(listener: &TcpListener, stop: &CancellationToken) -> Option<TcpStream> {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return None,
+        };
+        match accepted {
+            Ok((stream, _peer)) => match stream.set_nodelay(true) {
+                Ok(()) => return Some(stream),
+                Err(error) => tracing::debug!(error = %error, "connection closed before it was served"),
+            },
+            Err(error) => {
+                tracing::warn!(error = %error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end; after `stop` it finishes the requests it carries and closes.
+pub(super) async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let peer = stream.peer_addr().ok().map(PeerAddress);
+    let service = TowerToHyperService::new(router.map_request(move |mut request: http::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        request
+    }));
+    match first_bytes(&stream, &stop).await {
+        Some(first) if first == HTTP2_BEGINNING => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.timer(TokioTimer::new());
+            Box::pin(drive(builder.serve_connection(TokioIo::new(stream), service), http2::Connection::graceful_shutdown, stop)).await;
+        }
+        Some(_) => {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await;
+        }
+        None => {}
+    }
+}
+
+/// What a client says first, left where it is: hyper's own look at it costs every connection a second read buffer.
+/// `None` when the client says nothing.
+async fn first_bytes(stream: &TcpStream, stop: &CancellationToken) -> Option<[u8; HTTP2_BEGINNING.len()]> {
+    let mut first = [0; HTTP2_BEGINNING.len()];
+    tokio::select! {
+        peeked = tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut first)) => match peeked {
+            Ok(Ok(bytes)) if bytes > 0 => Some(first),
+            _ => None,
+        },
+        () = stop.cancelled() => None,
+    }
+}
+
+async fn drive<C: Future<Output = hyper::Result<()>>>(connection: C, shut_down: fn(Pin<&mut C>), stop: CancellationToken) {
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            served = connection.as_mut() => {
+                if let Err(error) = served {
+                    tracing::debug!(error = %error, "connection ended early");
+                }
+                return;
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                shut_down(connection.as_mut());
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Every metric of the gateway: names, help and bounded labels in one place.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Requests that ended, by route, outcome and status class.
+pub const REQUESTS_TOTAL: &str = "tollgate_requests_total";
+/// Attempts at endpoints, by channel and outcome.
+pub const ATTEMPTS_TOTAL: &str = "tollgate_attempts_total";
+/// From admission to the first token.
+pub const TIME_TO_FIRST_TOKEN_SECONDS: &str = "tollgate_time_to_first_token_seconds";
+/// From admission to the end of the answer.
+pub const REQUEST_DURATION_SECONDS: &str = "tollgate_request_duration_seconds";
+/// Charged to customers.
+pub const CHARGED_NANOS_TOTAL: &str = "tollgate_charged_nano_usd_total";
+/// Tokens, by direction.
+pub const TOKENS_TOTAL: &str = "tollgate_tokens_total";
+/// Refusals before any upstream was called, by cause.
+pub const REFUSALS_TOTAL: &str = "tollgate_refusals_total";
+/// Requests being answered now.
+pub const IN_FLIGHT: &str = "tollgate_requests_in_flight";
+/// Usage reports of providers that had to be clamped, by anomaly.
+pub const USAGE_ANOMALIES_TOTAL: &str = "tollgate_usage_anomalies_total";
+/// Answers whose usage was counted here, because the provider sent none.
+pub const USAGE_ESTIMATED_TOTAL: &str = "tollgate_usage_estimated_total";
+/// Streams whose client left.
+pub const CLIENTS_LEFT_TOTAL: &str = "tollgate_clients_left_total";
+/// Answers that cost more than was held.
+pub const OVER_HOLD_NANOS_TOTAL: &str = "tollgate_over_hold_nano_usd_total";
+
+/// Attempts that were not made, because the channel takes none now, by channel and reason.
+pub const ATTEMPTS_SKIPPED_TOTAL: &str = "tollgate_attempts_skipped_total";
+/// Breakers that opened, by channel.
+pub const BREAKERS_OPENED_TOTAL: &str = "tollgate_channel_breakers_opened_total";
+/// Keys of channels that their provider began to refuse, by channel. Each needs an operator.
+pub const KEYS_REFUSED_TOTAL: &str = "tollgate_channel_keys_refused_total";
+/// 0 healthy, 1 degraded, 2 unhealthy, by channel.
+pub const CHANNEL_STATUS: &str = "tollgate_channel_status";
+/// Health checks, by channel and outcome.
+pub const CHECKS_TOTAL: &str = "tollgate_channel_checks_total";
+
+/// Tells the recorder what each name means. Called once at start.
+pub fn describe() {
+    describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route, outcome and status");
+    describe_counter!(ATTEMPTS_TOTAL, Unit::Count, "Attempts at endpoints, by channel and outcome");
+    describe_counter!(ATTEMPTS_SKIPPED_TOTAL, Unit::Count, "Attempts not made because the channel takes none now, by channel and reason");
+    describe_counter!(BREAKERS_OPENED_TOTAL, Unit::Count, "Breakers of channels that opened");
+    describe_counter!(KEYS_REFUSED_TOTAL, Unit::Count, "Keys of channels that their provider began to refuse");
+    describe_gauge!(CHANNEL_STATUS, Unit::Count, "How a channel does: 0 healthy, 1 degraded, 2 unhealthy");
+    describe_counter!(CHECKS_TOTAL, Unit::Count, "Health checks of channels, by outcome");
+    describe_histogram!(TIME_TO_FIRST_TOKEN_SECONDS, Unit::Seconds, "From admission to the first token");
+    describe_histogram!(REQUEST_DURATION_SECONDS, Unit::Seconds, "From admission to the end of the answer");
+    describe_counter!(CHARGED_NANOS_TOTAL, Unit::Count, "Nano-dollars charged to customers");
+    describe_counter!(TOKENS_TOTAL, Unit::Count, "Tokens, by direction");
+    describe_counter!(REFUSALS_TOTAL, Unit::Count, "Requests refused before any upstream was called, by cause");
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Requests being answered now");
+    describe_counter!(USAGE_ANOMALIES_TOTAL, Unit::Count, "Usage reports of providers that had to be clamped");
+    describe_counter!(USAGE_ESTIMATED_TOTAL, Unit::Count, "Answers whose usage was counted here");
+    describe_counter!(CLIENTS_LEFT_TOTAL, Unit::Count, "Streams whose client left before the end");
+    describe_counter!(OVER_HOLD_NANOS_TOTAL, Unit::Count, "Nano-dollars charged above what was held");
+}

@@ -1,0 +1,129 @@
+//! Anthropic's dialect on both sides: what its client wrote goes up, what Anthropic answers comes down.
+//!
+//! A chat request cannot say all that a Messages request can (server tools, citations, context management), so a
+//! request of that dialect carries its own bytes along, and its answers carry theirs: every frame has the event it
+//! was made from as one more member, which the relay copies like any other and the dialect's door hands on.
+//! **Blocks are never re-serialized**: signatures and cache marks stay what they are.
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::OutputLimits;
+use crate::wire::members::members;
+
+/// The member of a frame, or of a whole answer, that holds what Anthropic sent.
+pub const MEMBER: &str = "anthropic";
+/// The least thinking budget Anthropic takes.
+pub const THINKING_TOKENS_MIN: u64 = 1024;
+
+/// Members that mean something to us and would be refused by Anthropic.
+const OURS: [&str; 9] = ["model", "models", "fallbacks", "provider", "plugins", "session_id", "user", "trace", "route"];
+
+/// Members that make Anthropic charge more than the price a model has here.
+const DEARER: [&str; 2] = ["speed", "inference_geo"];
+
+/// A Messages request as its client wrote it. The body was checked to be a JSON object.
+#[derive(Debug, Clone)]
+pub struct NativeRequest {
+    pub body: Bytes,
+    /// The client's `anthropic-beta`.
+    pub beta: Option<HeaderValue>,
+    /// What only Anthropic can do, if the request asks for any such thing.
+    pub only_anthropic: Option<&'static str>,
+}
+
+impl NativeRequest {
+    /// The body for one endpoint: the client's own, but for the model, the cap and what is ours.
+    pub fn upstream_body(&self, model: &str, output_tokens_cap: Option<u64>, limits: OutputLimits) -> Bytes {
+        let text = std::str::from_utf8(&self.body).unwrap_or_default();
+        let wanted = number(text, "max_tokens");
+        let cap = limits.cap(output_tokens_cap.or(wanted));
+        let mut out = String::with_capacity(text.len() + model.len() + 64);
+        out.push_str("{\"model\":");
+        out.push_str(&serde_json::Value::from(model).to_string());
+        out.push_str(&format!(",\"max_tokens\":{cap}"));
+        for member in members(text).filter_map(Result::ok) {
+            let key = member.key.resolve(text.as_bytes());
+            if OURS.contains(&&*key) || DEARER.contains(&&*key) || key == "max_tokens" {
+                continue;
+            }
+            let value = member.value.of_str(text);
+            // A budget above the cap is refused upstream: a lowered cap lowers it, or ends it.
+            let budget = (key == "thinking").then(|| number(value, "budget_tokens")).flatten().filter(|budget| *budget >= cap);
+            out.push(',');
+            out.push_str(member.key.quoted().of_str(text));
+            out.push(':');
+            match budget {
+                None => out.push_str(value),
+                Some(_) if wanted.is_some_and(|wanted| wanted <= cap) => out.push_str(value),
+                Some(_) if cap > THINKING_TOKENS_MIN => {
+                    out.push_str(&format!(r#"{{"type":"enabled","budget_tokens":{}}}"#, cap - 1));
+                }
+                Some(_) => out.push_str(r#"{"type":"disabled"}"#),
+            }
+        }
+        out.push('}');
+        Bytes::from(out)
+    }
+}
+
+/// Appends `,"anthropic":RAW` on one line.
+pub fn push_member(raw: &str, out: &mut String) {
+    out.push_str(",\"");
+    out.push_str(MEMBER);
+    out.push_str("\":");
+    push_one_line(raw, out);
+}
+
+/// JSON holds line ends only between its values, where a blank means the same.
+pub fn push_one_line(json: &str, out: &mut String) {
+    if json.contains(['\n', '\r']) {
+        out.extend(json.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+    } else {
+        out.push_str(json);
+    }
+}
+
+/// The last member of this name, where it is a whole number.
+fn number(object: &str, name: &str) -> Option<u64> {
+    let found = members(object).filter_map(Result::ok).filter(|member| member.key.is(object.as_bytes(), name)).last()?;
+    found.value.of_str(object).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: OutputLimits = OutputLimits { tokens_default: 4096, tokens_max: Some(64_000) };
+
+    fn sent(body: &str, cap: Option<u64>) -> String {
+        let native = NativeRequest { body: Bytes::copy_from_slice(body.as_bytes()), beta: None, only_anthropic: None };
+        String::from_utf8(native.upstream_body("claude-x", cap, LIMITS).to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_not_ours_is_sent_byte_for_byte() {
+        let body = r#"{"model":"a/b","provider":{"order":["x"]},"max_tokens":100,"system":[{"type":"text","text":"h\u00ef", "cache_control":{"type":"ephemeral","ttl":"1h"}}],"speed":"fast","x_new":[1.50]}"#;
+        let wanted = r#"{"model":"claude-x","max_tokens":100,"system":[{"type":"text","text":"h\u00ef", "cache_control":{"type":"ephemeral","ttl":"1h"}}],"x_new":[1.50]}"#;
+        assert_eq!(sent(body, None), wanted);
+    }
+
+    #[test]
+    fn a_lowered_cap_lowers_the_thinking_budget_or_ends_it() {
+        let body = r#"{"max_tokens":16000,"thinking":{"type":"enabled","budget_tokens":10000}}"#;
+        assert!(sent(body, None).ends_with(r#""max_tokens":16000,"thinking":{"type":"enabled","budget_tokens":10000}}"#));
+        assert!(sent(body, Some(5000)).ends_with(r#""max_tokens":5000,"thinking":{"type":"enabled","budget_tokens":4999}}"#));
+        assert!(sent(body, Some(500)).ends_with(r#""max_tokens":500,"thinking":{"type":"disabled"}}"#));
+    }
+
+    #[test]
+    fn a_clients_own_contradiction_is_left_for_anthropic_to_refuse() {
+        let body = r#"{"max_tokens":500,"thinking":{"type":"enabled","budget_tokens":1024}}"#;
+        assert!(sent(body, None).ends_with(r#""thinking":{"type":"enabled","budget_tokens":1024}}"#));
+    }
+
+    #[test]
+    fn a_request_without_a_cap_gets_the_models() {
+        assert!(sent(r#"{"messages":[]}"#, None).contains(r#""max_tokens":4096"#));
+    }
+}

@@ -1,0 +1,64 @@
+//! The models the demo provider offers, as data for the catalog.
+
+/// One demo model. Prices are dollars per million tokens as decimal text; `None` is explicitly free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DemoModel {
+    /// The public id.
+    pub id: &'static str,
+    /// The name sent upstream, which for once is us.
+    pub upstream: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    pub context_length: u64,
+    pub max_completion_tokens: u64,
+    pub price: Option<DemoPrice>,
+    /// Whether it reasons before it answers.
+    pub thinks: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DemoPrice {
+    pub prompt: &'static str,
+    pub completion: &'static str,
+    pub cache_read: &'static str,
+}
+
+/// Every model on offer.
+pub const MODELS: [DemoModel; 3] = [
+    DemoModel {
+        id: "demo/quick",
+        upstream: "quick",
+        name: "Demo: Quick",
+        description: "Built into Tollgate: canned answers, streamed and billed like real ones. No account needed.",
+        context_length: 128_000,
+        max_completion_tokens: 16_384,
+        price: Some(DemoPrice { prompt: "0.15", completion: "0.60", cache_read: "0.075" }),
+        thinks: false,
+    },
+    DemoModel {
+        id: "demo/thinker",
+        upstream: "thinker",
+        name: "Demo: Thinker",
+        description: "Built into Tollgate: shows some reasoning before its canned answer. No account needed.",
+        context_length: 200_000,
+        max_completion_tokens: 64_000,
+        price: Some(DemoPrice { prompt: "1.25", completion: "10", cache_read: "0.125" }),
+        thinks: true,
+    },
+    DemoModel {
+        id: "demo/quick:free",
+        upstream: "quick:free",
+        name: "Demo: Quick (free)",
+        description: "Built into Tollgate: the quick demo model at no price at all.",
+        context_length: 32_768,
+        max_completion_tokens: 4_096,
+        price: None,
+        thinks: false,
+    },
+];
+
+/// The model of a name, upstream or public. A channel may offer the demo under names of its own: those
+/// answer like the first one.
+pub fn find(name: &str) -> &'static DemoModel {
+    MODELS.iter().find(|model| model.upstream == name || model.id == name).unwrap_or(&MODELS[0])
+}

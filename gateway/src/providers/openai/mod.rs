@@ -1,0 +1,3 @@
+//! OpenAI's dialect, spoken by OpenAI itself and by everyone compatible.
+
+pub mod error;

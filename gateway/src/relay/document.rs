@@ -1,0 +1,119 @@
+//! A non-streaming answer: read whole, metered, settled, then sent.
+//!
+//! Until it is sent the client has seen nothing, so every failure on the way, even half a body, is
+//! answered by the next endpoint.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use schemas::Timestamp;
+use tokio::time::{Instant, timeout_at};
+
+use super::attempts::{Answered, Attempts, created, note_first_token};
+use super::ending::{Outcome, end, end_unanswered, spool_failed};
+use super::metered::measure;
+use super::run::Reply;
+use super::stream::stopped_error;
+use crate::http::error::ApiError;
+use crate::metering::StreamMeter;
+use crate::providers::AttemptError;
+use crate::providers::openai::error::UpstreamError;
+use crate::routing::health::observe;
+use crate::settlement::OpenRequest;
+use crate::wire::chat_body::rewrite_body;
+use crate::wire::{AnswerIdentity, ChatAnswer, Scanned};
+
+/// Finds an endpoint, reads its answer and replies.
+pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mut Reply) -> Result<(), ApiError> {
+    let abort = open.abort.clone();
+    let found = tokio::select! {
+        biased;
+        found = find_answer(&mut attempts, &mut open) => found,
+        () = abort.cancelled() => Err(stopped_error()),
+    };
+    let (answered, answer) = match found {
+        Ok(found) => found,
+        Err(error) => return Err(end_unanswered(open, &mut attempts, error).await),
+    };
+    note_first_token(&mut open, attempts.received);
+    let mut meter = StreamMeter::for_body();
+    meter.observe(&answer);
+    meter.done();
+    let metered = measure(meter, attempts.request).await;
+    let (id, created) = (open.id(), created(&open));
+    // The accepted record precedes the terminal in the spool: when the one is durable, so is the other.
+    let ended =
+        end(open, &mut attempts, (&answered.endpoint, answered.started, None), Outcome::Completed, metered).await.map_err(spool_failed)?;
+    let endpoint = &answered.endpoint;
+    let identity = AnswerIdentity { id, created, model: &endpoint.model, provider: &endpoint.channel.provider_name };
+    reply.provider = Some(Arc::clone(&endpoint.channel.provider_name));
+    reply.send(json_response(rewrite_body(&identity, &answer, &ended.usage_json())));
+    Ok(())
+}
+
+async fn find_answer(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, ChatAnswer), ApiError> {
+    loop {
+        let mut answered = attempts.next_answer(open).await?;
+        match read_answer(attempts, &mut answered).await {
+            Ok(answer) => {
+                observe::began(&answered.endpoint, answered.pass.key, None, Timestamp::now());
+                return Ok((answered, answer));
+            }
+            Err(error) => attempts.fail(&answered.endpoint, answered.pass.key, answered.started, error)?,
+        }
+    }
+}
+
+/// Reads and understands the body; anything that is not a chat answer is a failed attempt.
+async fn read_answer(attempts: &Attempts<'_>, answered: &mut Answered) -> Result<ChatAnswer, AttemptError> {
+    let body = read_whole(attempts, answered).await?;
+    let mut answer = ChatAnswer::default();
+    let unreadable = || AttemptError::broken("the provider's answer could not be read").after_status(StatusCode::OK);
+    match answer.scan(body) {
+        Ok(Scanned::Object) => {}
+        Ok(Scanned::Done) | Err(_) => return Err(unreadable()),
+    }
+    if let Some(error) = answer.error() {
+        return Err(UpstreamError::from_answer(error).into());
+    }
+    if answer.has_choices() { Ok(answer) } else { Err(unreadable()) }
+}
+
+async fn read_whole(attempts: &Attempts<'_>, answered: &mut Answered) -> Result<Bytes, AttemptError> {
+    let options = &attempts.app.options;
+    let idle_timeout = attempts.idle_timeout(&answered.endpoint);
+    let deadline = attempts.attempt_deadline(&answered.endpoint, answered.started);
+    let broken = |message| AttemptError::broken(message).after_status(StatusCode::OK);
+    let mut first: Option<Bytes> = None;
+    let mut whole = BytesMut::new();
+    loop {
+        let idle_deadline = (Instant::now() + idle_timeout).min(deadline);
+        let chunk = match timeout_at(idle_deadline, answered.answer.body.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => break,
+            Ok(Err(_)) => return Err(broken("the provider's answer broke off")),
+            Err(_) => return Err(AttemptError::timeout("the provider's answer did not arrive in time").after_status(StatusCode::OK)),
+        };
+        if whole.len() + chunk.len() > options.answer_bytes_max {
+            return Err(broken("the provider's answer is too large"));
+        }
+        match first.take() {
+            None if whole.is_empty() => first = Some(chunk),
+            None => whole.extend_from_slice(&chunk),
+            Some(earlier) => {
+                whole.extend_from_slice(&earlier);
+                whole.extend_from_slice(&chunk);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+fn json_response(body: Bytes) -> Response {
+    let mut response = Response::new(axum::body::Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,207 @@
+//! How an answer became a charge: usage in, terminal out.
+
+use bytes::BytesMut;
+use schemas::{Charge, NanoUsd, PriceTable, Usage, UsageSource, charge};
+use tokio::time::Instant;
+
+use super::attempts::Attempts;
+use super::metered::Metered;
+use super::run::note_duration;
+use crate::control::catalog::Endpoint;
+use crate::control::channel::ProviderKind;
+use crate::http::error::{ApiError, ErrorType};
+use crate::metering::{UsageAnomalies, usage_json};
+use crate::metrics;
+use crate::options::UsageChunkChoices;
+use crate::routing::health::Ending;
+use crate::settlement::{OpenRequest, SettleError};
+use crate::wire::chat_chunk::Finish;
+use crate::wire::{ChunkRewriter, FinishReason};
+
+/// How the upstream's answer came to its end.
+#[derive(Debug)]
+pub enum Outcome {
+    /// As it should.
+    Completed,
+    /// It broke after the first byte, or its provider reported an error in it.
+    Broken(ApiError),
+    /// The client left.
+    ClientLeft,
+    /// The balance ran out under it.
+    BalanceSpent,
+}
+
+/// A request that has ended, and what its client is told of it.
+pub struct Ended {
+    outcome: Outcome,
+    finish: Option<FinishReason>,
+    native_finish: Option<String>,
+    charge: Charge,
+    usage: Usage,
+    route: Option<String>,
+}
+
+/// Ends an answered request: computes the charge, makes the terminal durable and tells the gate.
+pub async fn end(
+    mut open: OpenRequest,
+    attempts: &mut Attempts<'_>,
+    (endpoint, started, ttft_ms): (&Endpoint, Instant, Option<u64>),
+    outcome: Outcome,
+    metered: Metered,
+) -> Result<Ended, SettleError> {
+    let reported = within_endpoint(metered.usage, endpoint, attempts.request.choices, &open);
+    let mut usage = reported;
+    let mut cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
+    if usage.source != UsageSource::Provider && cost.total > open.record.hold_nanos {
+        // **An estimate never charges more than was held.**
+        usage = within_hold(&endpoint.price.table, usage, open.record.hold_nanos);
+        cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
+    }
+    let computed = || charge(&endpoint.cost, &reported).ok().map(|cost| cost.total);
+    let provider_cost = metered.reported_cost.filter(|_| endpoint.channel.provider == ProviderKind::OpenRouter).or_else(computed);
+    let (error_type, finish) = match &outcome {
+        Outcome::Broken(error) => (Some(error.error_type()), Some(FinishReason::Error)),
+        Outcome::BalanceSpent => (None, Some(FinishReason::Length)),
+        Outcome::Completed | Outcome::ClientLeft => (None, metered.finish),
+    };
+    observe(attempts, (endpoint, started, ttft_ms), &outcome, &metered);
+    attempts.note(endpoint, started, error_type.map_or("ok", ErrorType::as_str), Some(200), provider_cost);
+    let route = attempts.route_json(Some(endpoint));
+    attempts.write_into(&mut open);
+    note_duration(&mut open, attempts.received);
+    let record = &mut open.record;
+    record.usage = usage;
+    record.cancelled = matches!(outcome, Outcome::ClientLeft);
+    record.channel = endpoint.channel.name.to_string();
+    record.provider = endpoint.channel.provider_name.to_string();
+    record.model = endpoint.model.to_string();
+    record.price_version = Some(endpoint.price.id.to_string());
+    record.provider_cost_nanos = provider_cost;
+    record.error_type = error_type.map(|kind| kind.as_str().to_owned());
+    record.finish_reason = finish.map(|finish| finish.as_str().to_owned());
+    record.native_finish_reason.clone_from(&metered.native_finish);
+    record.upstream_id = metered.upstream_id;
+    if metered.is_zero_completion {
+        open.release("zero_completion").await?;
+        cost = Charge::default();
+    } else {
+        count(&open, &usage, metered.anomalies, cost.total);
+        open.settle(cost.clone(), false).await?;
+    }
+    Ok(Ended { outcome, finish, native_finish: metered.native_finish, charge: cost, usage, route })
+}
+
+impl Ended {
+    /// The `usage` object for the client, followed by how the request was routed where that was asked for.
+    pub fn usage_json(&self) -> String {
+        let usage = usage_json(&self.usage, &self.charge);
+        match &self.route {
+            Some(route) => format!("{usage},\"openrouter_metadata\":{route}"),
+            None => usage,
+        }
+    }
+
+    /// Appends the frames that tell a stream's client how it ended and what it cost.
+    pub fn write_last_frames(&self, rewriter: &ChunkRewriter, form: UsageChunkChoices, out: &mut BytesMut) {
+        let finish = Finish { reason: self.finish, native: self.native_finish.as_deref() };
+        match &self.outcome {
+            Outcome::Broken(error) => {
+                error.log();
+                rewriter.error_chunk(&error.error_json(), out);
+            }
+            Outcome::BalanceSpent => rewriter.finish_chunk(finish, out),
+            Outcome::Completed | Outcome::ClientLeft => {}
+        }
+        let repeats = (form == UsageChunkChoices::Repeat).then_some(finish);
+        rewriter.usage_chunk(repeats, &self.usage_json(), out);
+    }
+}
+
+/// Tells routing how the endpoint did. A client that left and a gateway that stops are no failure of its.
+fn observe(attempts: &Attempts<'_>, (endpoint, started, ttft_ms): (&Endpoint, Instant, Option<u64>), outcome: &Outcome, metered: &Metered) {
+    let failed = match outcome {
+        Outcome::Broken(error) if error.error_type() == ErrorType::Unavailable => return attempts.observe_end(endpoint, None, None),
+        Outcome::ClientLeft => return attempts.observe_end(endpoint, None, None),
+        Outcome::Broken(_) => true,
+        Outcome::Completed | Outcome::BalanceSpent => metered.finish == Some(FinishReason::Error),
+    };
+    if failed {
+        return attempts.observe_break(endpoint);
+    }
+    if metered.usage.cache_read > 0 || metered.usage.cache_write_5m > 0 || metered.usage.cache_write_1h > 0 {
+        attempts.remember_cache(endpoint);
+    }
+    let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ending = Ending::Succeeded { latency_ms, output_tokens: metered.usage.completion_tokens(), generation_ms: latency_ms };
+    attempts.observe_end(endpoint, Some(ending), ttft_ms);
+}
+
+/// Ends a request that no endpoint answered.
+pub async fn end_unanswered(mut open: OpenRequest, attempts: &mut Attempts<'_>, error: ApiError) -> ApiError {
+    let error = error.with_route(attempts.route_json(None));
+    attempts.write_into(&mut open);
+    note_duration(&mut open, attempts.received);
+    open.record.error_type = Some(error.error_type().as_str().to_owned());
+    open.record.http_status = error.status().as_u16();
+    match open.release("upstream_error").await {
+        Ok(_) => error,
+        Err(failure) => spool_failed(failure),
+    }
+}
+
+/// The end could not be made durable: the client must not get the rest of its answer.
+pub fn spool_failed(error: SettleError) -> ApiError {
+    ApiError::unavailable("The gateway could not record the request; please retry.", 1).with_source(error)
+}
+
+fn charge_or_nothing(table: &PriceTable, usage: &Usage, open: &OpenRequest) -> Charge {
+    charge(table, usage).unwrap_or_else(|error| {
+        // Usage is clamped, so only an absurd price table comes here.
+        tracing::error!(error = %error, request.id = %open.id(), "cost does not fit an amount; nothing is charged");
+        Charge::default()
+    })
+}
+
+/// No report is believed beyond what the model can take and give.
+fn within_endpoint(usage: Usage, endpoint: &Endpoint, choices: u64, open: &OpenRequest) -> Usage {
+    let context = endpoint.context_length.unwrap_or(u64::MAX);
+    let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
+    let bounded = usage.bounded(context, output);
+    if bounded != usage {
+        ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => "above_model_limits").increment(1);
+        tracing::warn!(
+            request.id = %open.id(), channel.name = %endpoint.channel.name, model.id = %endpoint.model,
+            usage.prompt_tokens = usage.prompt_tokens(), usage.completion_tokens = usage.completion_tokens(),
+            "provider reported more tokens than the model can take or give; the report is cut at its limits"
+        );
+    }
+    bounded
+}
+
+/// Takes output tokens away until the charge fits the hold.
+fn within_hold(table: &PriceTable, usage: Usage, hold: NanoUsd) -> Usage {
+    let fits = |text_output| charge(table, &Usage { text_output, ..usage }).is_ok_and(|cost| cost.total <= hold);
+    let (mut low, mut high) = (0, usage.text_output);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(middle) { low = middle } else { high = middle - 1 }
+    }
+    Usage { text_output: low, ..usage }
+}
+
+fn count(open: &OpenRequest, usage: &Usage, anomalies: UsageAnomalies, charged: NanoUsd) {
+    ::metrics::counter!(metrics::CHARGED_NANOS_TOTAL).increment(u64::try_from(charged.nanos()).unwrap_or(0));
+    ::metrics::counter!(metrics::TOKENS_TOTAL, "direction" => "prompt").increment(usage.prompt_tokens());
+    ::metrics::counter!(metrics::TOKENS_TOTAL, "direction" => "completion").increment(usage.completion_tokens());
+    if usage.source != UsageSource::Provider {
+        ::metrics::counter!(metrics::USAGE_ESTIMATED_TOTAL).increment(1);
+    }
+    if charged > open.record.hold_nanos {
+        let over = charged.saturating_sub(open.record.hold_nanos).nanos();
+        ::metrics::counter!(metrics::OVER_HOLD_NANOS_TOTAL).increment(u64::try_from(over).unwrap_or(0));
+    }
+    for anomaly in anomalies.names() {
+        ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => anomaly).increment(1);
+        tracing::warn!(request.id = %open.id(), usage.anomaly = anomaly, channel.name = %open.record.channel, "provider reported impossible usage");
+    }
+}

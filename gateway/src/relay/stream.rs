@@ -1,0 +1,405 @@
+//! A streaming answer: relayed frame by frame, metered beside, settled before its last bytes.
+//!
+//! Two phases. Until an endpoint's first frame, failures move on to the next endpoint and a waiting
+//! client hears comments. From then on the stream is this endpoint's: whatever ends it (its own end, a
+//! break, the client leaving, the balance running out), what was delivered is settled, **and only then
+//! do the frames that tell of the end leave**, so that no client holds a complete answer that is unbilled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use eventlog::Durable;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use schemas::Timestamp;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::attempts::{Answered, Attempts, created, note_first_token};
+use super::client_side::{ClientBody, ClientStream};
+use super::ending::{Outcome, end, end_unanswered, spool_failed};
+use super::frames::{Frames, StreamEnd};
+use super::metered::measure;
+use super::run::Reply;
+use crate::http::error::{ApiError, ErrorType};
+use crate::metrics::CLIENTS_LEFT_TOTAL;
+use crate::options::Options;
+use crate::providers::{AttemptError, UpstreamBody, stops_on_disconnect};
+use crate::routing::health::observe;
+use crate::settlement::{OpenRequest, ProgressRecord, SettleError};
+use crate::wire::{AnswerIdentity, ChunkRewriter, DONE, KEEP_ALIVE};
+
+/// How often a stream looks at its clocks: idle upstream, silent line, checkpoint, deadline.
+const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(1);
+/// A shorter keep-alive interval is kept this exactly.
+const HOUSEKEEPING_PERIOD_MIN: Duration = Duration::from_millis(100);
+/// After its last frame an upstream has this long to end its body, so that the connection can be kept.
+const LAST_BYTES_TIMEOUT: Duration = Duration::from_millis(500);
+/// A provider that sends its usage after `[DONE]` is given this long.
+const LATE_USAGE_TIMEOUT: Duration = Duration::from_secs(2);
+const LATE_USAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Finds an endpoint, relays its stream and settles.
+pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mut Reply) -> Result<(), ApiError> {
+    let mut client = Client::new(&attempts.app.options, reply, open.take_accepted());
+    let period = HOUSEKEEPING_PERIOD.min(attempts.app.options.keep_alive_interval).max(HOUSEKEEPING_PERIOD_MIN);
+    let mut tick = tokio::time::interval_at(Instant::now() + period, period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let found = find_first_frame(&mut attempts, &mut open, &mut client, &mut tick).await;
+    let (answered, frames) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let (id, created, model) = (open.id(), created(&open), open.record.model.clone());
+            let error = Box::pin(end_unanswered(open, &mut attempts, error)).await;
+            let rewriter = ChunkRewriter::new(&AnswerIdentity { id, created, model: &model, provider: "" });
+            return Box::pin(client.fail(&rewriter, error)).await;
+        }
+    };
+    note_first_token(&mut open, attempts.received);
+    client.reply.provider = Some(Arc::clone(&answered.endpoint.channel.provider_name));
+    if let Err(error) = client.begin().await {
+        // The accepted record may not be durable: nothing may leave.
+        return Err(Box::pin(end_unanswered(open, &mut attempts, error)).await);
+    }
+    // Boxed, like what comes before and after it: an open stream shall take no more memory than relaying needs.
+    let mut relay = Box::new(Relay { attempts: &mut attempts, open, answered, frames, client, tick });
+    let outcome = relay.run().await;
+    Box::pin(relay.finish(outcome)).await;
+    Ok(())
+}
+
+/// Phase one: attempts until a frame has come that is no error.
+async fn find_first_frame(
+    attempts: &mut Attempts<'_>,
+    open: &mut OpenRequest,
+    client: &mut Client<'_>,
+    tick: &mut Interval,
+) -> Result<(Answered, Frames), ApiError> {
+    let abort = open.abort.clone();
+    let keep_alive_interval = attempts.app.options.keep_alive_interval;
+    let mut silent_since = Instant::now();
+    let mut search = Box::pin(search(attempts, open));
+    loop {
+        tokio::select! {
+            biased;
+            found = &mut search => return found,
+            () = abort.cancelled() => return Err(stopped_error()),
+            _ = tick.tick() => {
+                if silent_since.elapsed() >= keep_alive_interval {
+                    client.begin().await?;
+                    client.stream.send(Bytes::from_static(KEEP_ALIVE)).await;
+                    silent_since = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+async fn search(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, Frames), ApiError> {
+    loop {
+        let mut answered = attempts.next_answer(open).await?;
+        let (model, provider) = (&*answered.endpoint.model, &*answered.endpoint.channel.provider_name);
+        let identity = AnswerIdentity { id: open.id(), created: created(open), model, provider };
+        let mut frames = Frames::new(ChunkRewriter::new(&identity), attempts.request.choices);
+        match first_frame(attempts, &mut answered, &mut frames).await {
+            Ok(()) => {
+                let ttft_ms = u64::try_from(answered.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                answered.ttft_ms = Some(ttft_ms);
+                observe::began(&answered.endpoint, answered.pass.key, answered.ttft_ms, Timestamp::now());
+                return Ok((answered, frames));
+            }
+            Err(error) => attempts.fail(&answered.endpoint, answered.pass.key, answered.started, error)?,
+        }
+    }
+}
+
+/// Reads until something for the client has come.
+async fn first_frame(attempts: &Attempts<'_>, answered: &mut Answered, frames: &mut Frames) -> Result<(), AttemptError> {
+    let deadline = attempts.first_byte_deadline(&answered.endpoint, answered.started);
+    let failed = |message| AttemptError::broken(message).after_status(StatusCode::OK);
+    while !frames.has_begun() {
+        match tokio::time::timeout_at(deadline, answered.answer.body.chunk()).await {
+            Ok(Ok(Some(chunk))) => frames.push(chunk),
+            Ok(Ok(None)) => frames.end_of_body(),
+            Ok(Err(_)) => return Err(failed("the connection to the provider broke")),
+            Err(_) => return Err(AttemptError::timeout("the provider did not begin to answer in time").after_status(StatusCode::OK)),
+        }
+        if !frames.has_begun() && frames.has_ended() {
+            return Err(match frames.take_end() {
+                Some(StreamEnd::Broken(error)) => error,
+                _ => failed("the provider ended its stream before it began"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Phase two: one endpoint's stream.
+struct Relay<'a, 'b> {
+    attempts: &'a mut Attempts<'b>,
+    open: OpenRequest,
+    answered: Answered,
+    frames: Frames,
+    client: Client<'a>,
+    tick: Interval,
+}
+
+impl Relay<'_, '_> {
+    /// Relays until the stream ends, and says how.
+    async fn run(&mut self) -> Outcome {
+        let (endpoint, started) = (&self.answered.endpoint, self.answered.started);
+        let mut clocks = Clocks::start(self.attempts.attempt_deadline(endpoint, started), self.attempts.idle_timeout(endpoint));
+        let mut raise_at = self.raise_at();
+        let abort = self.open.abort.clone();
+        let aborted = abort.cancelled();
+        let left = self.client.left();
+        tokio::pin!(aborted, left);
+        loop {
+            if let Some(piece) = self.frames.take_output() {
+                clocks.spoke();
+                if !self.client.send(piece).await {
+                    return self.client_left().await;
+                }
+                if clocks.is_first_piece() {
+                    self.checkpoint();
+                }
+            }
+            match self.frames.take_end() {
+                Some(StreamEnd::Complete) => return Outcome::Completed,
+                Some(StreamEnd::Broken(error)) => return Outcome::Broken(error.to_api_error()),
+                None => {}
+            }
+            if self.frames.meter.output_tokens_about() >= raise_at {
+                if !self.raise_hold().await {
+                    return Outcome::BalanceSpent;
+                }
+                raise_at = self.raise_at();
+            }
+            tokio::select! {
+                biased;
+                () = &mut aborted => return Outcome::Broken(stopped_error()),
+                () = &mut left => return self.client_left().await,
+                _ = self.tick.tick() => {
+                    if let Some(error) = clocks.overdue() {
+                        return Outcome::Broken(error);
+                    }
+                    if clocks.is_silent(&self.attempts.app.options) {
+                        clocks.spoke();
+                        self.client.send(Bytes::from_static(KEEP_ALIVE)).await;
+                    }
+                    if clocks.is_checkpoint_due(&self.attempts.app.options) {
+                        self.checkpoint();
+                    }
+                }
+                chunk = self.answered.answer.body.chunk() => match chunk {
+                    Ok(Some(chunk)) => {
+                        clocks.heard();
+                        self.frames.push(chunk);
+                    }
+                    Ok(None) => self.frames.end_of_body(),
+                    Err(_) => self.frames.broken(),
+                },
+            }
+        }
+    }
+
+    /// Settles, then lets the frames leave that tell of the end.
+    async fn finish(mut self: Box<Self>, outcome: Outcome) {
+        if matches!(outcome, Outcome::Completed) && self.frames.meter.measure().is_none() {
+            self.read_on(LATE_USAGE_TIMEOUT, LATE_USAGE_BYTES_MAX).await;
+        }
+        if matches!(outcome, Outcome::Broken(_)) {
+            self.frames.meter.fail();
+        }
+        let Self { attempts, open, answered, mut frames, mut client, .. } = *self;
+        let Answered { endpoint, answer, started, ttft_ms, pass: _pass, .. } = answered;
+        // An upstream that is not wanted any more is hung up on before anything else is waited for.
+        let body = matches!(outcome, Outcome::Completed).then_some(answer.body);
+        let mut last = frames.take_held_back();
+        let metered = measure(frames.meter, attempts.request).await;
+        match end(open, attempts, (&endpoint, started, ttft_ms), outcome, metered).await {
+            Ok(ended) => ended.write_last_frames(&frames.rewriter, attempts.app.options.usage_chunk_choices, &mut last),
+            Err(error) => {
+                // The held back frames stay here: the client must not hold a complete, unbilled answer.
+                last.clear();
+                write_error(&frames.rewriter, &spool_failed(error), &mut last);
+            }
+        }
+        last.extend_from_slice(DONE);
+        client.send(last.freeze()).await;
+        drop(client);
+        if let Some(mut body) = body {
+            read_to_end(&mut body).await;
+        }
+    }
+
+    /// The client is gone. Where the provider stops with us, dropping the call ends it; elsewhere it is read
+    /// on, within bounds, because all of it will be billed to us.
+    async fn client_left(&mut self) -> Outcome {
+        metrics::counter!(CLIENTS_LEFT_TOTAL).increment(1);
+        if !stops_on_disconnect(&self.answered.endpoint.channel) {
+            let options = &self.attempts.app.options;
+            self.read_on(options.drain_timeout, options.drain_bytes_max).await;
+        }
+        Outcome::ClientLeft
+    }
+
+    /// Reads for the meter alone, until usage has come or a bound is reached.
+    async fn read_on(&mut self, timeout: Duration, bytes_max: usize) {
+        let deadline = Instant::now() + timeout;
+        let mut bytes = 0;
+        while bytes < bytes_max && !(self.frames.has_ended() && self.frames.meter.measure().is_some()) {
+            match tokio::time::timeout_at(deadline, self.answered.answer.body.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    bytes += chunk.len();
+                    self.frames.push(chunk);
+                    self.frames.take_output();
+                }
+                Ok(Ok(None)) => return self.frames.end_of_body(),
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    }
+
+    fn checkpoint(&self) {
+        let endpoint = &self.answered.endpoint;
+        self.open.checkpoint(&ProgressRecord {
+            channel: endpoint.channel.name.to_string(),
+            completion_tokens: self.frames.meter.output_tokens_about(),
+            model: endpoint.model.to_string(),
+            price_version: endpoint.price.id.to_string(),
+            prompt_tokens: self.attempts.prompt_tokens_expected,
+            provider: endpoint.channel.provider_name.to_string(),
+        });
+    }
+
+    /// From how many output tokens on the hold has to be raised.
+    fn raise_at(&self) -> u64 {
+        self.answered.estimate.raise_at(self.open.record.hold_nanos)
+    }
+
+    /// False when the balance has no more.
+    async fn raise_hold(&mut self) -> bool {
+        let raised = self.answered.estimate.raised(self.open.record.hold_nanos);
+        self.open.resize(raised).await
+    }
+}
+
+/// The clocks of one stream, looked at once a second.
+struct Clocks {
+    last_heard: Instant,
+    last_spoke: Instant,
+    last_checkpoint: Instant,
+    deadline: Instant,
+    idle_timeout: Duration,
+    pieces: u64,
+}
+
+impl Clocks {
+    fn start(deadline: Instant, idle_timeout: Duration) -> Self {
+        let now = Instant::now();
+        Self { last_heard: now, last_spoke: now, last_checkpoint: now, deadline, idle_timeout, pieces: 0 }
+    }
+
+    fn is_checkpoint_due(&mut self, options: &Options) -> bool {
+        let is_due = self.last_checkpoint.elapsed() >= options.checkpoint_interval;
+        if is_due {
+            self.last_checkpoint = Instant::now();
+        }
+        is_due
+    }
+
+    fn heard(&mut self) {
+        self.last_heard = Instant::now();
+    }
+
+    fn spoke(&mut self) {
+        self.last_spoke = Instant::now();
+        self.pieces += 1;
+    }
+
+    const fn is_first_piece(&self) -> bool {
+        self.pieces == 1
+    }
+
+    fn is_silent(&self, options: &Options) -> bool {
+        self.last_spoke.elapsed() >= options.keep_alive_interval
+    }
+
+    fn overdue(&self) -> Option<ApiError> {
+        if self.last_heard.elapsed() >= self.idle_timeout {
+            return Some(ApiError::new(ErrorType::Timeout, "The provider stopped sending."));
+        }
+        (Instant::now() >= self.deadline).then(|| ApiError::new(ErrorType::Timeout, "The request took longer than the gateway allows."))
+    }
+}
+
+/// The client's side of a stream that may not have begun.
+struct Client<'a> {
+    reply: &'a mut Reply,
+    stream: ClientStream,
+    body: Option<ClientBody>,
+    accepted: Option<Durable>,
+}
+
+impl<'a> Client<'a> {
+    fn new(options: &Options, reply: &'a mut Reply, accepted: Option<Durable>) -> Self {
+        let (stream, body) = ClientStream::new(options.client_queue_pieces_max, options.client_stall_timeout);
+        Self { reply, stream, body: Some(body), accepted }
+    }
+
+    /// Sends the head, once. **The accepted record is durable first.**
+    async fn begin(&mut self) -> Result<(), ApiError> {
+        let Some(body) = self.body.take() else { return Ok(()) };
+        if let Some(accepted) = self.accepted.take() {
+            accepted.await.map_err(|error| spool_failed(SettleError::Spool(error)))?;
+        }
+        let mut response = Response::new(Body::new(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        self.reply.send(response);
+        Ok(())
+    }
+
+    async fn send(&mut self, piece: Bytes) -> bool {
+        self.stream.send(piece).await
+    }
+
+    /// Resolves when the client has left; independent of `self`, so that it can be awaited beside sending.
+    fn left(&self) -> impl Future<Output = ()> + use<> {
+        self.stream.closed()
+    }
+
+    /// Tells of a failure: as a status where nothing was sent yet, else in the stream.
+    async fn fail(mut self, rewriter: &ChunkRewriter, error: ApiError) -> Result<(), ApiError> {
+        if !self.reply.is_sent() {
+            return Err(error);
+        }
+        let mut last = BytesMut::new();
+        write_error(rewriter, &error, &mut last);
+        last.extend_from_slice(DONE);
+        self.send(last.freeze()).await;
+        Ok(())
+    }
+}
+
+/// Why a request was ended from inside the gateway.
+pub(super) fn stopped_error() -> ApiError {
+    ApiError::unavailable("The gateway had to end this request: it is shutting down, or the request's hold was lost.", 1)
+}
+
+fn write_error(rewriter: &ChunkRewriter, error: &ApiError, out: &mut BytesMut) {
+    error.log();
+    rewriter.error_chunk(&error.error_json(), out);
+}
+
+/// Lets the upstream end its body, so that its connection can serve again.
+async fn read_to_end(body: &mut UpstreamBody) {
+    let read = async { while let Ok(Some(_)) = body.chunk().await {} };
+    // One that does not end in time is closed instead.
+    let _ = tokio::time::timeout(LAST_BYTES_TIMEOUT, read).await;
+}

@@ -1,0 +1,192 @@
+//! The plan of one request: the endpoints of every model it may be answered by, filtered and put in order.
+
+use std::sync::Arc;
+
+use schemas::Timestamp;
+
+use super::asked::{Asked, PromptSize};
+use super::funnel::nothing_left;
+use super::order::{Candidate, Ordering, class, figure, first_in_order};
+use super::preferences::{PreferenceLevel, RoutingStrategy};
+use super::removal::removal;
+use super::rules::{Naming, RoutingRules, Variant, Wanted};
+use super::sticky::{Conversation, StickyEndpoints};
+use crate::control::catalog::{Catalog, Endpoint, Key};
+use crate::http::chat::ChatRequest;
+use crate::http::error::{ApiError, ErrorType};
+
+/// Endpoints of one plan; attempts end long before.
+const PLANNED_MAX: usize = 16;
+/// Similar names offered when a model is unknown.
+const SUGGESTIONS_MAX: usize = 3;
+
+/// What planning goes by beside the catalog.
+#[derive(Debug, Default)]
+pub struct Routing {
+    pub rules: RoutingRules,
+    pub sticky: StickyEndpoints,
+    /// `upstreams.allow_private`.
+    pub allow_private: bool,
+}
+
+/// Endpoints in the order they are tried: there is always a first one.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    first: Arc<Endpoint>,
+    rest: Vec<Arc<Endpoint>>,
+    pub ordering: Ordering,
+    pub level: PreferenceLevel,
+    pub naming: Naming,
+    /// Endpoints of the request's models, and those of them that may be asked.
+    pub endpoints_total: usize,
+    pub endpoints_left: usize,
+    /// The first one has the conversation's prompt in its cache.
+    pub is_sticky: bool,
+    /// Named where an answer from a prompt cache is to be remembered.
+    pub conversation: Option<Conversation>,
+}
+
+impl Routing {
+    pub fn new(rules: RoutingRules, allow_private: bool) -> Self {
+        Self { rules, sticky: StickyEndpoints::default(), allow_private }
+    }
+}
+
+impl Plan {
+    pub const fn first(&self) -> &Arc<Endpoint> {
+        &self.first
+    }
+
+    /// The endpoint to be tried at a place, counted from zero.
+    pub fn endpoint(&self, place: usize) -> Option<&Arc<Endpoint>> {
+        if place == 0 { Some(&self.first) } else { self.rest.get(place - 1) }
+    }
+
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+}
+
+/// A request as routing sees it.
+#[derive(Debug)]
+pub struct Question<'a> {
+    pub catalog: &'a Catalog,
+    pub key: &'a Key,
+    pub request: &'a ChatRequest<'a>,
+    pub asked: Asked,
+    pub wanted: Vec<Wanted<'a>>,
+    pub naming: Naming,
+}
+
+impl<'a> Question<'a> {
+    /// Reads what a request asks for. Names that are no models are left out, unless all are.
+    pub fn of(
+        routing: &Routing,
+        catalog: &'a Catalog,
+        key: &'a Key,
+        request: &'a ChatRequest<'a>,
+        prompt: PromptSize,
+        now: Timestamp,
+    ) -> Result<Self, ApiError> {
+        let default_model = key.preferences.default_model.as_deref().filter(|_| request.models.is_empty());
+        let names: Vec<&str> = request.models.iter().map(|name| &**name).chain(default_model).collect();
+        let Some(first_name) = names.first() else {
+            return Err(ApiError::bad_request("model", "No model was named. Set `model` to an id from /api/v1/models."));
+        };
+        let asked = Asked::of(request, &key.preferences, prompt, now)?;
+        let (wanted, naming) = routing.rules.resolve(catalog, &names);
+        if wanted.is_empty() {
+            return Err(unknown_model(catalog, first_name));
+        }
+        Ok(Self { catalog, key, request, asked, wanted, naming })
+    }
+
+    /// How the endpoints of one of its models are ordered.
+    pub fn ordering(&self, variant: Variant) -> Ordering {
+        Ordering::of(&self.asked, variant)
+    }
+
+    /// The number by which models come one after another, or all at once.
+    pub fn model_place(&self, place: usize) -> usize {
+        if self.asked.object.sort.is_some_and(|sort| sort.across_models) { 0 } else { place }
+    }
+}
+
+/// Plans a request.
+pub fn plan(
+    routing: &Routing,
+    catalog: &Catalog,
+    key: &Key,
+    request: &ChatRequest<'_>,
+    prompt: PromptSize,
+    now: Timestamp,
+) -> Result<Plan, ApiError> {
+    let question = Question::of(routing, catalog, key, request, prompt, now)?;
+    let asked = &question.asked;
+    let mut random = rand::rng();
+    let endpoints_total = question.wanted.iter().map(|wanted| wanted.model.endpoints.len()).sum();
+    let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(endpoints_total);
+    for (place, wanted) in question.wanted.iter().enumerate() {
+        if !key.allows_model(&wanted.model.id) {
+            continue;
+        }
+        let (place, ordering) = (question.model_place(place), question.ordering(wanted.variant));
+        for endpoint in &wanted.model.endpoints {
+            if removal(endpoint, wanted.variant, asked).is_none() {
+                let class = class(endpoint, place, ordering, asked);
+                candidates.push(Candidate { endpoint, class, figure: figure(endpoint, ordering, asked, &mut random) });
+            }
+        }
+    }
+    let endpoints_left = candidates.len();
+    let conversation = conversation(&question, &candidates);
+    let is_sticky = conversation.is_some_and(|conversation| stick(routing, conversation, &mut candidates, now));
+    let ordering = question.wanted.first().map_or(Ordering::Strategy(asked.strategy), |wanted| question.ordering(wanted.variant));
+    let is_by_latency = ordering == Ordering::Strategy(RoutingStrategy::LowestLatency) && !is_sticky;
+    first_in_order(&mut candidates, PLANNED_MAX, is_by_latency, &mut random);
+    let mut endpoints = candidates.into_iter().map(|candidate| Arc::clone(candidate.endpoint));
+    let Some(first) = endpoints.next() else { return Err(nothing_left(&question)) };
+    let is_alone = asked.object.no_fallbacks && !asked.object.is_ordered();
+    let rest = if is_alone { Vec::new() } else { endpoints.collect() };
+    let level = match ordering {
+        Ordering::Strategy(_) => asked.strategy_level,
+        Ordering::Sort(_) => PreferenceLevel::Request,
+    };
+    Ok(Plan { first, rest, ordering, level, naming: question.naming, endpoints_total, endpoints_left, is_sticky, conversation })
+}
+
+/// The conversation, where knowing it may pay: there is a choice, and prompts read from a cache are cheaper.
+fn conversation(question: &Question<'_>, candidates: &[Candidate<'_>]) -> Option<Conversation> {
+    let may_pay = candidates.len() > 1
+        && !question.asked.object.is_ordered()
+        && question.asked.object.sort.is_none()
+        && candidates.iter().any(|candidate| candidate.endpoint.is_cache_cheaper);
+    may_pay.then(|| Conversation::of(question.request, question.key.account_id()))
+}
+
+/// Puts the endpoint that has the conversation's prompt in its cache before the others of its model.
+fn stick(routing: &Routing, conversation: Conversation, candidates: &mut [Candidate<'_>], now: Timestamp) -> bool {
+    let Some(model) = candidates.first().map(|candidate| Arc::clone(&candidate.endpoint.model)) else { return false };
+    let Some(channel) = routing.sticky.channel(conversation, &model, now) else { return false };
+    let known = candidates.iter_mut().find(|candidate| candidate.endpoint.channel.id == channel && *candidate.endpoint.model == *model);
+    match known.filter(|candidate| !candidate.is_down()) {
+        Some(candidate) => {
+            candidate.class &= 0xff << 56;
+            candidate.figure = f64::NEG_INFINITY;
+            true
+        }
+        None => false,
+    }
+}
+
+fn unknown_model(catalog: &Catalog, name: &str) -> ApiError {
+    if super::rules::AUTO_MODELS.contains(&name) {
+        let message = "No model of the automatic choice is offered here. Name a model, or have the operator set routing.auto_models.";
+        return ApiError::new(ErrorType::NotFound, message).with_param("model");
+    }
+    let error = ApiError::new(ErrorType::InvalidRequest, format!("{name} is not a valid model ID")).with_param("model");
+    let slug = name.rsplit('/').next().unwrap_or(name);
+    let similar = catalog.models().iter().filter(|model| !slug.is_empty() && model.id.contains(slug));
+    let similar: Vec<&str> = similar.take(SUGGESTIONS_MAX).map(|model| &*model.id).collect();
+    if similar.is_empty() { error } else { error.with_metadata("fallback_models", similar) }
+}

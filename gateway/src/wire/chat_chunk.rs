@@ -1,0 +1,440 @@
+//! Writes the frames of a chat stream as clients of OpenRouter expect them.
+//!
+//! An upstream frame keeps its own bytes but for a prefix that says who we are, its `usage` (we send our
+//! own, with the cost) and the finish reasons (normalised, the provider's word beside). Frames that are
+//! ours altogether (usage, error, `[DONE]`, keep-alive) are written here too. All go into one output
+//! buffer, which the caller reuses: nothing is allocated per frame.
+
+use bytes::BytesMut;
+use schemas::RequestId;
+
+use super::chat_answer::{ChatAnswer, Choice, Name};
+use super::finish_reason::FinishReason;
+
+/// The frame that ends every stream.
+pub const DONE: &[u8] = b"data: [DONE]\n\n";
+/// Sent while there is nothing else to send. Clients match on these words.
+pub const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
+
+/// A choice that says nothing, for frames whose choices are empty: clients index `choices[0]`.
+const EMPTY_CHOICE: &[u8] = br#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null}]"#;
+
+/// Who answers, as the client is told.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerIdentity<'a> {
+    pub id: RequestId,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// The public id of the model that serves.
+    pub model: &'a str,
+    /// The display name of the provider.
+    pub provider: &'a str,
+}
+
+impl AnswerIdentity<'_> {
+    /// `{"id":…,"object":…,"created":…,"model":…,"provider":…`, open for more members.
+    pub(super) fn write(&self, object: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            format!("{{\"id\":\"{}\",\"object\":\"{object}\",\"created\":{},\"model\":", self.id, self.created).as_bytes(),
+        );
+        out.extend_from_slice(serde_json::Value::from(self.model).to_string().as_bytes());
+        out.extend_from_slice(b",\"provider\":");
+        out.extend_from_slice(serde_json::Value::from(self.provider).to_string().as_bytes());
+    }
+}
+
+/// What became of an upstream frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewritten {
+    Written,
+    /// The frame carried usage and nothing new: the client gets ours at the end.
+    Nothing,
+}
+
+/// Rewrites the frames of one stream.
+#[derive(Debug)]
+pub struct ChunkRewriter {
+    /// `data: ` and the members that are ours.
+    prefix: Vec<u8>,
+    /// One bit for every choice whose finish reason was written.
+    finished: u128,
+}
+
+impl ChunkRewriter {
+    pub fn new(identity: &AnswerIdentity<'_>) -> Self {
+        let mut prefix = b"data: ".to_vec();
+        identity.write("chat.completion.chunk", &mut prefix);
+        Self { prefix, finished: 0 }
+    }
+
+    /// Appends the client's form of an upstream frame. An upstream error is not for here: check
+    /// [`ChatAnswer::error`] first and write [`Self::error_chunk`].
+    pub fn rewrite(&mut self, answer: &ChatAnswer, out: &mut BytesMut) -> Rewritten {
+        let choices = answer.choices();
+        let carries_usage = answer.members.iter().any(|known| known.name == Name::Usage && known.member.value.len() > "null".len());
+        // Some providers send usage with no choices, others with choices that repeat what was said.
+        let says_nothing = answer.pieces().is_empty() && choices.iter().all(|choice| self.finished & bit(choice) != 0);
+        if carries_usage && says_nothing {
+            return Rewritten::Nothing;
+        }
+        for choice in choices.iter().filter(|choice| choice.finish.is_some()) {
+            self.finished |= bit(choice);
+        }
+        out.extend_from_slice(&self.prefix);
+        write_members(answer, choices.is_empty().then_some(EMPTY_CHOICE), out);
+        out.extend_from_slice(b"}\n\n");
+        Rewritten::Written
+    }
+
+    /// Appends the chunk that carries the usage. With `repeats`, its one choice repeats how the answer
+    /// ended (OpenRouter's form); without, `choices` is empty (OpenAI's).
+    pub fn usage_chunk(&self, repeats: Option<Finish<'_>>, usage_json: &str, out: &mut BytesMut) {
+        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(b",\"choices\":[");
+        if let Some(finish) = repeats {
+            write_last_choice(finish, out);
+        }
+        out.extend_from_slice(b"],\"usage\":");
+        out.extend_from_slice(usage_json.as_bytes());
+        out.extend_from_slice(b"}\n\n");
+    }
+
+    /// Appends a chunk that ends the answer with a finish reason of ours: a stream stopped by a limit.
+    pub fn finish_chunk(&self, finish: Finish<'_>, out: &mut BytesMut) {
+        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(b",\"choices\":[");
+        write_last_choice(finish, out);
+        out.extend_from_slice(b"]}\n\n");
+    }
+
+    /// Appends the chunk of a stream that failed after its first byte. `error_json` is the error object.
+    pub fn error_chunk(&self, error_json: &str, out: &mut BytesMut) {
+        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(b",\"error\":");
+        out.extend_from_slice(error_json.as_bytes());
+        out.extend_from_slice(
+            br#","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"error","native_finish_reason":null}]}"#,
+        );
+        out.extend_from_slice(b"\n\n");
+    }
+}
+
+/// No bit for an index beyond [`super::chat_answer::CHOICES_MAX`]: such a choice is always written.
+const fn bit(choice: &Choice) -> u128 {
+    if choice.index < u128::BITS { 1 << choice.index } else { 0 }
+}
+
+/// How an answer ended: our word, and the provider's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Finish<'a> {
+    pub reason: Option<FinishReason>,
+    pub native: Option<&'a str>,
+}
+
+fn write_last_choice(finish: Finish<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(br#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"#);
+    match finish.reason {
+        Some(reason) => write_quoted(reason.as_str(), out),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"native_finish_reason\":");
+    match finish.native {
+        Some(native) => out.extend_from_slice(serde_json::Value::from(native).to_string().as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b"}");
+}
+
+/// Appends `,"name":value` for every member that is the provider's to say. Of a repeated `choices` only
+/// the last is kept, which is the one the notes are about.
+pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8]>, out: &mut BytesMut) {
+    let data = answer.bytes();
+    let last_choices = answer.members.iter().rposition(|known| known.name == Name::Choices);
+    for (index, known) in answer.members.iter().enumerate() {
+        match known.name {
+            Name::Id | Name::Object | Name::Created | Name::Model | Name::Provider | Name::Usage => {}
+            Name::Choices if Some(index) != last_choices => {}
+            Name::Choices => {
+                out.extend_from_slice(b",\"choices\":");
+                match substitute_choices {
+                    Some(substitute) => out.extend_from_slice(substitute),
+                    None => write_choices(answer, known.member.value.start, known.member.value.end, out),
+                }
+            }
+            Name::Error | Name::XGroq | Name::Other => {
+                out.extend_from_slice(b",");
+                out.extend_from_slice(known.member.key.quoted().of(data));
+                out.extend_from_slice(b":");
+                out.extend_from_slice(known.member.value.of(data));
+            }
+        }
+    }
+    if let (None, Some(substitute)) = (last_choices, substitute_choices) {
+        out.extend_from_slice(b",\"choices\":");
+        out.extend_from_slice(substitute);
+    }
+}
+
+/// Copies `choices` with every finish reason replaced and every delta completed; everything between them is copied as it
+/// stands.
+fn write_choices(answer: &ChatAnswer, start: u32, end: u32, out: &mut BytesMut) {
+    let data = answer.bytes();
+    let mut copied = start as usize;
+    for choice in answer.choices() {
+        let finish = choice.finish.or(choice.blank_finish);
+        // A provider may say how a choice ended before it says what is in it.
+        let delta_is_first = choice.delta.is_some_and(|delta| finish.is_none_or(|finish| delta.start < finish.start));
+        if delta_is_first {
+            copied = complete_delta(choice, data, copied, out);
+        }
+        if let Some(value) = finish {
+            out.extend_from_slice(&data[copied..value.start as usize]);
+            copied = value.end as usize;
+            write_finish(answer, choice, out);
+        }
+        if !delta_is_first {
+            copied = complete_delta(choice, data, copied, out);
+        }
+    }
+    out.extend_from_slice(&data[copied..end as usize]);
+}
+
+/// Every delta of OpenRouter's names its role and has a content, be it empty: clients rely on both. Answers how far the
+/// bytes are copied.
+fn complete_delta(choice: &Choice, data: &[u8], copied: usize, out: &mut BytesMut) -> usize {
+    let Some(delta) = choice.delta else { return copied };
+    let missing: &[u8] = match (delta.has_role, delta.has_content) {
+        (true, true) => return copied,
+        (false, true) => br#""role":"assistant""#,
+        (true, false) => br#""content":"""#,
+        (false, false) => br#""role":"assistant","content":"""#,
+    };
+    out.extend_from_slice(&data[copied..delta.start as usize]);
+    out.extend_from_slice(missing);
+    if !delta.is_empty {
+        out.extend_from_slice(b",");
+    }
+    delta.start as usize
+}
+
+fn write_finish(answer: &ChatAnswer, choice: &Choice, out: &mut BytesMut) {
+    let Some(finish) = choice.finish else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    write_quoted(answer.finish_reason(finish).as_str(), out);
+    if !choice.has_native {
+        out.extend_from_slice(b",\"native_finish_reason\":");
+        out.extend_from_slice(finish.of(answer.bytes()));
+    }
+}
+
+/// For words that need no escapes.
+fn write_quoted(word: &str, out: &mut BytesMut) {
+    out.extend_from_slice(b"\"");
+    out.extend_from_slice(word.as_bytes());
+    out.extend_from_slice(b"\"");
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const IDENTITY: AnswerIdentity<'_> =
+        AnswerIdentity { id: RequestId::from_uuid(uuid::Uuid::nil()), created: 1_790_015_143, model: "acme/\"best\"", provider: "Acme" };
+
+    fn rewrite_all(frames: &[&str]) -> Vec<(Rewritten, String)> {
+        let (mut rewriter, mut answer) = (ChunkRewriter::new(&IDENTITY), ChatAnswer::default());
+        let rewritten = frames.iter().map(|frame| {
+            let mut out = BytesMut::new();
+            answer.scan(Bytes::copy_from_slice(frame.as_bytes())).unwrap();
+            (rewriter.rewrite(&answer, &mut out), String::from_utf8(out.to_vec()).unwrap())
+        });
+        rewritten.collect()
+    }
+
+    fn rewrite(frame: &str) -> String {
+        rewrite_all(&[frame]).remove(0).1
+    }
+
+    fn value(frame: &str) -> Value {
+        let data = frame.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+        assert!(!data.contains('\n'));
+        serde_json::from_str(data).unwrap()
+    }
+
+    #[test]
+    fn only_the_identity_differs_in_an_ordinary_frame() {
+        let frame = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"best-0613","provider":"x","system_fingerprint":"fp","choices":[{"index":0, "delta":{"role":"assistant","content":"H\u00e9"},"logprobs":null,"finish_reason":null}],"usage":null,"x":1.50}"#;
+        assert_eq!(
+            rewrite(frame),
+            concat!(
+                r#"data: {"id":"gen-0-00000000000000000000","object":"chat.completion.chunk","created":1790015143,"model":"acme/\"best\"","provider":"Acme","#,
+                r#""system_fingerprint":"fp","choices":[{"index":0, "delta":{"role":"assistant","content":"H\u00e9"},"logprobs":null,"finish_reason":null}],"x":1.50}"#,
+                "\n\n"
+            )
+        );
+    }
+
+    #[test]
+    fn every_delta_names_its_role_and_has_a_content() {
+        let choices = |frame: &str| value(&rewrite(frame))["choices"].clone();
+        assert_eq!(
+            choices(
+                r#"{"choices":[{"index":0,"delta":{}},{"finish_reason":"stop","delta":{ "content":"x"},"index":1},{"delta":{"role":"assistant"},"index":2,"finish_reason":"length"},{"index":3,"delta":{"content":null,"tool_calls":[]}},{"index":4}]}"#
+            ),
+            json!([
+                { "index": 0, "delta": { "role": "assistant", "content": "" } },
+                { "finish_reason": "stop", "native_finish_reason": "stop", "delta": { "role": "assistant", "content": "x" }, "index": 1 },
+                { "delta": { "role": "assistant", "content": "" }, "index": 2, "finish_reason": "length", "native_finish_reason": "length" },
+                { "index": 3, "delta": { "role": "assistant", "content": null, "tool_calls": [] } }, { "index": 4 },
+            ])
+        );
+        let whole = r#"{"choices":[{"index":0,"message":{"content":"x"}}]}"#;
+        assert_eq!(choices(whole), json!([{ "index": 0, "message": { "content": "x" } }]), "a message is not a delta");
+    }
+
+    #[test]
+    fn finish_reasons_are_normalised_with_the_native_one_beside() {
+        let choices = |frame: &str| value(&rewrite(frame))["choices"].clone();
+        assert_eq!(
+            choices(
+                r#"{"choices":[{"finish_reason":"end_turn","index":0},{"index":1,"finish_reason":null},{"index":2,"finish_reason":""},{"finish_reason":"function_call","index":3}]}"#
+            ),
+            json!([
+                { "finish_reason": "stop", "native_finish_reason": "end_turn", "index": 0 }, { "index": 1, "finish_reason": null },
+                { "index": 2, "finish_reason": null }, { "finish_reason": "tool_calls", "native_finish_reason": "function_call", "index": 3 },
+            ])
+        );
+        assert_eq!(
+            choices(r#"{"choices":[{"native_finish_reason":"STOP","finish_reason":"stop"}]}"#),
+            json!([{ "native_finish_reason": "STOP", "finish_reason": "stop" }]),
+            "another gateway's native reason is the native one"
+        );
+        assert_eq!(choices(r#"{"choices":[{"finish_reason":7}]}"#), json!([{ "finish_reason": "stop", "native_finish_reason": 7 }]));
+    }
+
+    #[test]
+    fn upstream_usage_never_reaches_the_client() {
+        let stop = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        let empty = r#"{"choices":[],"usage":{"prompt_tokens":1}}"#;
+        let beside = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":{"prompt_tokens":1}}"#;
+        let repeating = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#;
+        let rewritten = rewrite_all(&[empty, beside, repeating, repeating, stop, empty]);
+        let kinds: Vec<Rewritten> = rewritten.iter().map(|(rewritten, _)| *rewritten).collect();
+        use Rewritten::{Nothing, Written};
+        assert_eq!(
+            kinds,
+            [Nothing, Written, Written, Nothing, Written, Nothing],
+            "a finish reason is told once, with its usage or before it"
+        );
+        for (rewritten, frame) in rewritten {
+            assert!(!frame.contains("usage") && (rewritten == Written || frame.is_empty()), "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_frame_without_choices_gets_an_empty_one() {
+        let frame = value(&rewrite(r#"{"choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#));
+        assert_eq!(frame["choices"][0]["delta"], json!({ "role": "assistant", "content": "" }));
+        assert_eq!(frame["prompt_filter_results"], json!([{ "prompt_index": 0 }]));
+        assert_eq!(value(&rewrite("{}"))["choices"].as_array().unwrap().len(), 1);
+        assert_eq!(value(&rewrite(r#"{"choices":null}"#))["choices"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_provider_cannot_override_what_is_ours() {
+        let frame = rewrite(r#"{"\u0069d":"evil","model":"a","\u006dodel":"evil","choices":[{"index":9}],"choices":[{"index":0}]}"#);
+        assert!(!frame.contains("evil") && frame.matches("\"choices\"").count() == 1, "{frame}");
+        assert_eq!(value(&frame)["choices"][0]["index"], 0);
+    }
+
+    #[test]
+    fn repeated_choices_count_as_their_last() {
+        let choices = r#""choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"eos"}]"#;
+        let frame = value(&rewrite(&format!(r#"{{{choices},"choices":null}}"#)));
+        assert_eq!(frame["choices"][0]["finish_reason"], Value::Null);
+        let frame = value(&rewrite(&format!(r#"{{"choices":null,{choices}}}"#)));
+        assert_eq!(frame["choices"][0]["native_finish_reason"], "eos");
+    }
+
+    #[test]
+    fn our_own_frames_have_openrouters_shape() {
+        let rewriter = ChunkRewriter::new(&IDENTITY);
+        let written = |write: &dyn Fn(&mut BytesMut)| {
+            let mut out = BytesMut::new();
+            write(&mut out);
+            value(std::str::from_utf8(&out).unwrap())
+        };
+        let finish = Finish { reason: Some(FinishReason::Length), native: Some("max\"tokens") };
+        let last = json!([{ "index": 0, "delta": { "role": "assistant", "content": "" }, "finish_reason": "length", "native_finish_reason": "max\"tokens" }]);
+        let chunk = written(&|out| rewriter.usage_chunk(Some(finish), r#"{"cost":0.1}"#, out));
+        assert_eq!((&chunk["choices"], &chunk["usage"], &chunk["provider"]), (&last, &json!({ "cost": 0.1 }), &json!("Acme")));
+        assert_eq!(written(&|out| rewriter.usage_chunk(None, "{}", out))["choices"], json!([]));
+        assert_eq!(written(&|out| rewriter.finish_chunk(finish, out))["choices"], last);
+        let blank = written(&|out| rewriter.finish_chunk(Finish::default(), out));
+        assert_eq!((&blank["choices"][0]["finish_reason"], &blank["choices"][0]["native_finish_reason"]), (&Value::Null, &Value::Null));
+        let error = written(&|out| rewriter.error_chunk(r#"{"code":502,"message":"m"}"#, out));
+        assert_eq!((&error["error"]["code"], &error["choices"][0]["finish_reason"]), (&json!(502), &json!("error")));
+    }
+
+    #[test]
+    fn a_whole_body_is_rewritten_alike() {
+        let mut answer = ChatAnswer::default();
+        let body = r#"{"id":"u","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"eos"}],"usage":{"prompt_tokens":9},"service_tier":null}"#;
+        answer.scan(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let rewritten: Value = serde_json::from_slice(&crate::wire::chat_body::rewrite_body(&IDENTITY, &answer, r#"{"cost":1}"#)).unwrap();
+        let wanted = json!({
+            "id": IDENTITY.id.to_string(), "object": "chat.completion", "created": 1_790_015_143, "model": IDENTITY.model, "provider": "Acme",
+            "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop", "native_finish_reason": "eos" }],
+            "usage": { "cost": 1 }, "service_tier": null,
+        });
+        assert_eq!(rewritten, wanted);
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            Just("null"),
+            Just("1.0"),
+            Just("\"s\""),
+            Just("[]"),
+            Just("{\"a\":[1,{}]}"),
+            Just("[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"eos\"}]")
+        ];
+        let key = prop_oneof![
+            Just("id"),
+            Just("object"),
+            Just("model"),
+            Just("choices"),
+            Just("usage"),
+            Just("error"),
+            Just("x_groq"),
+            Just("other"),
+            Just("\\u0069d")
+        ];
+        (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
+    }
+
+    proptest! {
+        /// Whatever object comes in, one valid object goes out that differs only where it must.
+        #[test]
+        fn any_object_becomes_one_valid_frame(members in proptest::collection::vec(member(), 0..8)) {
+            let frame = format!("{{{}}}", members.join(","));
+            let (rewritten, out) = rewrite_all(&[&frame]).remove(0);
+            if rewritten == Rewritten::Written {
+                let (before, after): (Value, Value) = (serde_json::from_str(&frame).unwrap(), value(&out));
+                prop_assert_eq!(&after["model"], IDENTITY.model);
+                prop_assert!(after["choices"].as_array().is_some_and(|choices| !choices.is_empty()));
+                prop_assert!(after.get("usage").is_none());
+                for kept in ["error", "x_groq", "other"] {
+                    prop_assert_eq!(before.get(kept), after.get(kept));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the control store and the administration promise, kept by PostgreSQL.
+
+mod several_gateways;
+
+#[path = "../contract/administration.rs"]
+mod administration;
+#[path = "../contract/store.rs"]
+mod store;
+
+use super::{channel, channel_json};
+use crate::databases::PostgresDatabase as TestDatabase;

@@ -1,0 +1,111 @@
+//! Gateways that share one store: what is done on one reaches all.
+
+use std::time::Duration;
+
+use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
+use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
+use gateway::control::store::Act;
+use gateway::control::{Catalog, Control};
+use schemas::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{TestDatabase, channel};
+use crate::books::open_control;
+
+/// Changes must arrive within a second; a busy test machine gets more.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn act() -> Act {
+    Act::new("tester", Timestamp::now())
+}
+
+/// Waits until another gateway's catalog shows something.
+async fn shown(control: &Control, what: impl Fn(&Catalog) -> bool) {
+    let shown = async {
+        while !what(&control.catalog()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown).await.expect("the change did not arrive");
+}
+
+#[tokio::test]
+async fn a_change_on_one_gateway_reaches_the_others() {
+    let database = TestDatabase::make().await;
+    let (one, two) = (open_control(&database.url()).await, open_control(&database.url()).await);
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn({
+        let (two, stop) = (two.clone(), stop.clone());
+        async move { two.follow(stop).await }
+    });
+    let account = one.create_account(&act(), "a").await.unwrap();
+    shown(&two, |catalog| catalog.account(account.id).is_some()).await;
+    let secret = mint_key().unwrap();
+    let key = ApiKey::new(&secret, account.id, "key", KeyKind::Inference, KeyScope::Account, Timestamp::now());
+    let key = one.create_key(&act(), key).await.unwrap();
+    shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_ok()).await;
+    let stored = one.create_channel(&act(), channel("main")).await.unwrap();
+    shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
+    one.delete_channel(&act(), stored.id).await.unwrap();
+    shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
+    one.delete_key(&act(), &key.hash).await.unwrap();
+    shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_err()).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test]
+async fn a_gateway_goes_on_following_after_its_connections_were_ended() {
+    let database = TestDatabase::make().await;
+    let (one, two) = (open_control(&database.url()).await, open_control(&database.url()).await);
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn({
+        let (two, stop) = (two.clone(), stop.clone());
+        async move { two.follow(stop).await }
+    });
+    let first = one.create_account(&act(), "a").await.unwrap();
+    shown(&two, |catalog| catalog.account(first.id).is_some()).await;
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.execute(sql).await.unwrap();
+    let second = loop {
+        // The first act after the loss may meet a connection that is gone.
+        if let Ok(account) = one.create_account(&act(), "b").await {
+            break account;
+        }
+    };
+    shown(&two, |catalog| catalog.account(second.id).is_some()).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test]
+async fn an_act_on_what_another_gateway_just_made_is_done() {
+    let database = TestDatabase::make().await;
+    let (one, two) = (open_control(&database.url()).await, open_control(&database.url()).await);
+    let account = one.create_account(&act(), "a").await.unwrap();
+    let key = |secret| ApiKey::new(secret, account.id, "key", KeyKind::Inference, KeyScope::Account, Timestamp::now());
+    let made = two.create_key(&act(), key(&mint_key().unwrap())).await.unwrap();
+    one.change_key(&act(), &made.hash, |key| key.disabled = true).await.unwrap();
+    let renamed = two.change_key(&act(), &made.hash, |key| key.name = "renamed".to_owned()).await.unwrap();
+    assert!(renamed.disabled, "the other gateway's change is kept");
+}
+
+#[tokio::test]
+async fn gateways_that_start_together_make_one_first_start() {
+    let database = TestDatabase::make().await;
+    let start = async || {
+        let control = open_control(&database.url()).await;
+        let alone = control.alone().await.unwrap();
+        control.apply_file_channels(&Act::new("file", Timestamp::now()), &[channel("main")]).await.unwrap();
+        let made = bootstrap(&control, &BootstrapOptions::default(), Timestamp::now()).await.unwrap();
+        drop(alone);
+        (control, made.is_some())
+    };
+    let (one, two, three) = tokio::join!(start(), start(), start());
+    assert_eq!([one.1, two.1, three.1].iter().filter(|made| **made).count(), 1);
+    assert_eq!(one.0.store().accounts().await.unwrap().len(), 1);
+    assert_eq!(one.0.store().channels().await.unwrap().len(), 1);
+}

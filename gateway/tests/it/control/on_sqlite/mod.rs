@@ -1,0 +1,9 @@
+//! What the control store and the administration promise, kept by SQLite.
+
+#[path = "../contract/administration.rs"]
+mod administration;
+#[path = "../contract/store.rs"]
+mod store;
+
+use super::{channel, channel_json};
+use crate::databases::SqliteDatabase as TestDatabase;

@@ -1,0 +1,16 @@
+//! The gateway against its real stores and against what providers really send, without a network.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests assert by panicking")]
+#![expect(clippy::duplicate_mod, reason = "the contract runs once for each database")]
+
+mod anthropic;
+mod books;
+mod chat;
+mod control;
+mod databases;
+mod identity;
+mod messages;
+mod openapi;
+mod people;
+mod recovery;
+mod routing;
+mod transcripts;

@@ -1,0 +1,160 @@
+//! What administrators of the platform do, and codes and apps that depend on it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
+use gateway::control::people::{Role, User};
+use gateway::control::store::Act;
+use http::StatusCode;
+use schemas::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::browser::{Browser, person};
+use crate::books::Books;
+use crate::control::channel_json;
+
+/// A browser of the platform's administrator.
+async fn root(books: &Books) -> Browser<'_> {
+    let user = person(books, "root@example.com", books.first.account_id, Role::Owner).await;
+    let act = Act::new("tester", Timestamp::now());
+    books
+        .services
+        .control
+        .store()
+        .change_user(&act, "user.changed", user.id, |user: &mut User| user.is_platform_admin = true)
+        .await
+        .unwrap();
+    Browser::of(books, "root@example.com").await
+}
+
+#[tokio::test]
+async fn of_twenty_tries_at_a_code_exactly_one_succeeds() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let made = root.post("/api/app/admin/codes", json!({ "amount": "5", "count": 2, "note": "launch" })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let (batch, codes) = (made.json["data"]["id"].as_str().unwrap(), made.json["data"]["codes"].as_array().unwrap());
+    let account = books.first.account_id;
+    let path = format!("/api/app/accounts/{account}/redemptions");
+    let code = codes[0].as_str().unwrap();
+    let tries = join_all((0..20).map(|_| {
+        let mut browser = Browser::like(&root);
+        let path = &path;
+        async move { browser.post(path, json!({ "code": code.to_lowercase() })).await }
+    }))
+    .await;
+    let mut by_status: BTreeMap<u16, usize> = BTreeMap::new();
+    for answer in &tries {
+        *by_status.entry(answer.status.as_u16()).or_default() += 1;
+    }
+    assert_eq!(by_status, BTreeMap::from([(201, 1), (409, 19)]), "{:?}", tries.iter().map(|answer| &answer.text).collect::<Vec<_>>());
+    let statement = root.get(&format!("/api/app/accounts/{account}/transactions")).await;
+    assert_eq!(statement.json["data"].as_array().unwrap().len(), 1, "one credit: {}", statement.text);
+    assert_eq!(statement.json["data"][0]["balance_after"], "5");
+    let listed = root.get("/api/app/admin/codes").await;
+    assert_eq!((&listed.json["data"][0]["redeemed"], &listed.json["data"][0]["status"]), (&json!(1), &json!("open")));
+    assert!(!listed.text.contains(code), "codes are shown once");
+    assert_eq!(root.delete(&format!("/api/app/admin/codes/{batch}")).await.status, StatusCode::NO_CONTENT);
+    let voided = root.post(&path, json!({ "code": codes[1] })).await;
+    assert_eq!((voided.status, &voided.json["error"]["param"]), (StatusCode::GONE, &json!("code")));
+    assert_eq!(root.post(&path, json!({ "code": "TG-00000-00000-00000-00000" })).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_price_is_changed_by_a_new_version_and_the_record_says_who_did_it() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let channel = root.post("/api/app/admin/channels", channel_json("main")).await;
+    assert_eq!(channel.status, StatusCode::CREATED, "{}", channel.text);
+    let id = channel.json["data"]["id"].as_str().unwrap();
+    let body = json!({ "channel_id": id, "model": "acme/model-1", "price": { "prompt": "1", "completion": "2" } });
+    let made = root.post("/api/app/admin/price-versions", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert_eq!(made.json["data"]["price"]["prompt"], "1");
+    let versions = root.get("/api/app/admin/price-versions?model=acme/model-1").await;
+    let prices: Vec<&Value> = versions.json["data"].as_array().unwrap().iter().map(|version| &version["price"]["prompt"]).collect();
+    assert_eq!(prices, [&json!("1"), &json!("0.15")], "the old one stays");
+    let catalog = books.services.control.catalog_full();
+    assert_eq!(catalog.model("acme/model-1").unwrap().endpoints[0].price.id.as_ref(), made.json["data"]["id"].as_str().unwrap());
+    let models = root.get("/api/app/admin/models").await;
+    assert_eq!((&models.json["data"][0]["id"], &models.json["data"][0]["price_versions"]), (&json!("acme/model-1"), &json!(2)));
+    let wrong = json!({ "channel_id": id, "model": "acme/other", "price": "free" });
+    assert_eq!(root.post("/api/app/admin/price-versions", wrong).await.status, StatusCode::NOT_FOUND);
+    let records = root.get(&format!("/api/app/admin/audit-records?subject={id}")).await;
+    let actions: Vec<&Value> = records.json["data"].as_array().unwrap().iter().map(|record| &record["action"]).collect();
+    assert_eq!(actions, [&json!("channel.changed"), &json!("channel.created")]);
+    let actor = &records.json["data"][0]["actor"];
+    assert_eq!((&actor["kind"], &actor["name"]), (&json!("user"), &json!("root")));
+    assert!(records.json["data"][0]["before"].is_object() && !records.text.contains("sk-upstream"), "{}", records.text);
+}
+
+#[tokio::test]
+async fn accounts_are_opened_credited_once_and_suspended() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let made = root.post("/api/app/admin/accounts", json!({ "name": "Acme & Söhne" })).await;
+    let path = format!("/api/app/admin/accounts/{}", made.json["data"]["id"].as_str().unwrap());
+    let order = json!({ "kind": "grant", "amount": "12.5", "reason": "welcome", "idempotency_key": "w-1" });
+    let first = root.post(&format!("{path}/credits"), order.clone()).await;
+    assert_eq!((first.status, &first.json["data"]["balance"]), (StatusCode::CREATED, &json!("12.5")), "{}", first.text);
+    let second = root.post(&format!("{path}/credits"), order).await;
+    assert_eq!((second.status, &second.json["data"]["transaction_id"]), (StatusCode::OK, &first.json["data"]["transaction_id"]));
+    let other = json!({ "kind": "grant", "amount": "13", "reason": "welcome", "idempotency_key": "w-1" });
+    assert_eq!(root.post(&format!("{path}/credits"), other).await.status, StatusCode::CONFLICT);
+    assert_eq!(root.patch(&path, json!({ "status": "suspended", "name": "Acme" })).await.json["data"]["status"], "suspended");
+    let found = root.get("/api/app/admin/accounts?q=ACM").await;
+    assert_eq!(found.json["data"].as_array().unwrap().len(), 1, "{}", found.text);
+    assert_eq!(root.get("/api/app/admin/accounts?q=%25").await.json["data"], json!([]), "taken literally");
+}
+
+#[tokio::test]
+async fn somebody_who_is_disabled_is_out_at_once_and_the_last_administrator_stays() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let eve = person(&books, "eve@example.com", books.first.account_id, Role::Member).await;
+    let mut browser = Browser::of(&books, "eve@example.com").await;
+    let path = format!("/api/app/admin/users/{}", eve.id);
+    let disabled = root.patch(&path, json!({ "status": "disabled" })).await;
+    assert_eq!((disabled.status, &disabled.json["data"]["status"]), (StatusCode::OK, &json!("disabled")), "{}", disabled.text);
+    assert_eq!(browser.get("/api/app/session").await.status, StatusCode::UNAUTHORIZED);
+    let found = root.get("/api/app/admin/users?q=ROOT@").await;
+    let own = format!("/api/app/admin/users/{}", found.json["data"][0]["id"].as_str().unwrap());
+    assert_eq!(root.patch(&own, json!({ "is_platform_admin": false })).await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn an_app_trades_its_code_in_for_a_key_once_and_only_with_its_verifier() {
+    let books = Books::open().await;
+    let account = books.first.account_id;
+    let mut root = root(&books).await;
+    let path = format!("/api/app/accounts/{account}/authorization-codes");
+    let verifier = "a-verifier-of-forty-three-characters-or-more-0123";
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+    let body = json!({ "callback_url": "https://app.example/back?x=1", "code_challenge": challenge, "code_challenge_method": "S256",
+        "state": "a b", "limit": "3" });
+    let mut code = async || {
+        let made = root.post(&path, body.clone()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        let url = made.json["data"]["redirect_url"].as_str().unwrap().to_owned();
+        assert!(url.starts_with("https://app.example/back?x=1&code=") && url.ends_with("&state=a%20b"), "{url}");
+        url.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+    };
+    let (one, two) = (code().await, code().await);
+    let trade = async |code: &str, verifier: &str| {
+        books.post("/auth/keys", "", json!({ "code": code, "code_verifier": verifier, "code_challenge_method": "S256" })).await
+    };
+    assert_eq!(trade(&one, "another-verifier-of-forty-three-characters-0").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(trade(&one, verifier).await.status, StatusCode::FORBIDDEN, "a code that was shown is used up");
+    let traded = trade(&two, verifier).await;
+    assert_eq!(traded.status, StatusCode::OK, "{}", traded.text);
+    let own = books.get("/key", traded.json["key"].as_str().unwrap()).await;
+    assert_eq!((&own.json["data"]["name"], &own.json["data"]["limit"]), (&json!("app.example"), &json!(3)));
+    assert_eq!(trade(&two, verifier).await.status, StatusCode::FORBIDDEN);
+    for wrong in ["http://app.example/", "ftp://x", "https://user@app.example/", "https://app.example/#x", "nonsense"] {
+        let refused = root.post(&path, json!({ "callback_url": wrong })).await;
+        assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("callback_url")), "{wrong}");
+    }
+}

@@ -1,0 +1,9 @@
+//! People in browsers: signing in, sessions, what each may see and do.
+
+mod accounts;
+mod administration;
+mod browser;
+mod matrix;
+mod providers;
+mod sessions;
+mod statistics;

@@ -1,0 +1,64 @@
+//! Statistics: what everybody may see, and what an account sees of itself.
+
+use gateway::control::people::Role;
+use http::StatusCode;
+use serde_json::json;
+
+use super::browser::{Browser, person};
+use crate::books::Books;
+
+#[tokio::test]
+async fn rankings_are_open_to_everyone_and_empty_without_traffic() {
+    let books = Books::open().await;
+    let mut browser = Browser::new(&books);
+    for path in ["/api/app/rankings", "/api/app/rankings/authors?kind=spend", "/api/app/rankings/apps?period=month"] {
+        let answer = browser.get(path).await;
+        assert_eq!((answer.status, &answer.json["data"]), (StatusCode::OK, &json!([])), "{path}: {}", answer.text);
+        assert!(answer.json["period"]["from"].is_string(), "{path}");
+    }
+    let series = browser.get("/api/app/rankings/series?periods=3&period=day").await;
+    assert_eq!(series.json["data"]["series"], json!([{ "model": "others", "values": [0, 0, 0] }]), "{}", series.text);
+    let csv = browser.get("/api/app/rankings.csv").await;
+    assert!(csv.text.starts_with("from,to,rank,model,value"), "{}", csv.text);
+    assert_eq!(browser.get("/api/app/overview").await.json["data"]["tokens_week"], json!(0));
+}
+
+#[tokio::test]
+async fn bad_questions_are_told_which_part_is_bad() {
+    let books = Books::open().await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut browser = Browser::of(&books, "ada@example.com").await;
+    let account = books.first.account_id.to_string();
+    for (path, word) in [
+        ("/api/app/rankings?period=year".to_owned(), "period"),
+        ("/api/app/rankings?kind=fame".to_owned(), "kind"),
+        (format!("/api/app/accounts/{account}/generations?status=sideways"), "status"),
+        (format!("/api/app/accounts/{account}/generations?cursor=tomorrow"), "cursor"),
+        (format!("/api/app/accounts/{account}/activity?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z"), "from"),
+        (format!("/api/app/accounts/{account}/activity?from=2016-02-01T00:00:00Z"), "from"),
+    ] {
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {}", answer.text);
+        assert!(answer.text.contains(word), "{path}: {}", answer.text);
+    }
+    assert_eq!(browser.get("/api/app/models/no/body/series?metric=uptime").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_account_sees_its_own_requests_and_an_analyst_sees_sums_only() {
+    let books = Books::open().await;
+    let account = books.first.account_id.to_string();
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    person(&books, "ann@example.com", books.first.account_id, Role::Analyst).await;
+    let (generations, activity) = (format!("/api/app/accounts/{account}/generations"), format!("/api/app/accounts/{account}/activity"));
+    let mut ada = Browser::of(&books, "ada@example.com").await;
+    let list = ada.get(&generations).await;
+    assert_eq!((list.status, &list.json), (StatusCode::OK, &json!({ "data": [], "next_cursor": null })), "{}", list.text);
+    let mut ann = Browser::of(&books, "ann@example.com").await;
+    assert_eq!(ann.get(&generations).await.status, StatusCode::FORBIDDEN);
+    let sums = ann.get(&activity).await;
+    assert_eq!(sums.json["data"]["totals"], json!({ "spend": "0", "requests": 0, "tokens": 0, "errors": 0 }), "{}", sums.text);
+    let mut nobody = Browser::new(&books);
+    assert_eq!(nobody.get(&activity).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ada.get("/api/app/generations/gen-nothing").await.status, StatusCode::NOT_FOUND);
+}

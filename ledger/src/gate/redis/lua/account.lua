@@ -1,0 +1,210 @@
+-- What an account's hash holds, and the steps every script shares. Fields: 'a' the sums, 'k'<key> a key,
+-- 'e'<request> an entry. Layouts are `encode.rs`; transitions are `protocol/account`, step by step.
+-- **A script reads, decides in local variables, and writes last**: an error leaves nothing half done.
+-- KEYS 1 gate, 2 due, 3 pending, 4 tombstones, 5 accounts, 6 the account.
+local ACCOUNT = '>i4I4I4I4i4I4i4I4i4I4I4I4I4dddddd'
+local ENTRY = '>BBBBBc16i4i4I4i4I4c16dBi4i4i4I4d'
+local KEY, KEY_BYTES = '>i4I4Bi4i4I4i4I4I4dddddd', 81
+local DAY, DAY_BYTES, DAYS_KEPT = '>i4i4I4I4I4i4I4i4I4', 36, 64
+local HELD, PENDING, EXPIRED = 1, 2, 3
+-- Answers: `decode.rs` has the same codes.
+local OK, CLOSED, WENT_BACK, NEED_KEYS, OVERFLOWED, NO_HOLD, ENDED, FULL, REFUSED, SUPERSEDED = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+-- Of this call: the gate's clock, epoch and tick, and the account's amounts as they are answered.
+local now, epoch, tick, shown = 0, 0, 0, {ZERO, ZERO, ZERO}
+
+local function answer(code, detail)
+  local posted, pending, held = shown[1], shown[2], shown[3]
+  return struct.pack('>Bdddi4I4i4I4i4I4', code, now, epoch, tick, posted[1], posted[2], pending[1], pending[2], held[1], held[2])
+    .. (detail or '')
+end
+
+-- Ends the script with an answer, from any depth. Nothing may have been written before.
+local function finish(code, detail) error({answer = answer(code, detail)}) end
+
+local function whole(number) return string.format('%.0f', number) end
+
+-- The clock, and whether this shard of the gate is open and not older than what the caller has seen.
+local function enter()
+  local at, epoch_seen, tick_seen = struct.unpack('>ddd', ARGV[1])
+  if at == 0 then
+    local time = redis.call('TIME')
+    at = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  now = at
+  local gate = redis.call('HMGET', KEYS[1], 'epoch', 'open', 'tick')
+  epoch, tick = tonumber(gate[1] or 0), tonumber(gate[3] or 0)
+  if gate[2] ~= '1' or not gate[1] then finish(CLOSED, gate[2] == 'L' and '\1' or '\0') end
+  if epoch < epoch_seen or (epoch == epoch_seen and tick < tick_seen) then
+    redis.call('HSET', KEYS[1], 'open', '0')
+    finish(WENT_BACK)
+  end
+end
+
+local function ticked() tick = redis.call('HINCRBY', KEYS[1], 'tick', 1) end
+
+local function account_of(blob)
+  if not blob then
+    return {posted = ZERO, position = ZERO, pending = ZERO, held = ZERO, exposure = ZERO, live = 0, entries = 0, keys = 0,
+      requests = {0, 0, 0}, tokens = {0, 0, 0}, fresh = true}
+  end
+  local f = {struct.unpack(ACCOUNT, blob)}
+  return {posted = {f[1], f[2]}, position = {f[3], f[4]}, pending = {f[5], f[6]}, held = {f[7], f[8]}, exposure = {f[9], f[10]},
+    live = f[11], entries = f[12], keys = f[13], requests = {f[14], f[15], f[16]}, tokens = {f[17], f[18], f[19]}}
+end
+
+local function account_blob(a)
+  return struct.pack(ACCOUNT, a.posted[1], a.posted[2], a.position[1], a.position[2], a.pending[1], a.pending[2], a.held[1], a.held[2],
+    a.exposure[1], a.exposure[2], a.live, a.entries, a.keys, a.requests[1], a.requests[2], a.requests[3],
+    a.tokens[1], a.tokens[2], a.tokens[3])
+end
+
+local function show(a) shown = {a.posted, a.pending, a.held} end
+
+local function entry_of(blob)
+  if not blob then return nil end
+  local f = {struct.unpack(ENTRY, blob)}
+  return {kind = f[1], fenced = f[2], account_metered = f[3], key_metered = f[4], has_key = f[5], key = f[6], day = f[7],
+    amount = {f[8], f[9]}, worst = {f[10], f[11]}, owner = f[12], time = f[13], window = f[14], first = f[15], last = f[16],
+    limit = {f[17], f[18]}, tokens = f[19]}
+end
+
+local function entry_blob(e)
+  return struct.pack(ENTRY, e.kind, e.fenced, e.account_metered, e.key_metered, e.has_key, e.key, e.day, e.amount[1], e.amount[2],
+    e.worst[1], e.worst[2], e.owner, e.time, e.window, e.first, e.last, e.limit[1], e.limit[2], e.tokens)
+end
+
+local function key_of(blob)
+  local f = {struct.unpack(KEY, blob)}
+  return {folded = {f[1], f[2]}, has_folded = f[3], folded_before = f[4], pending = {f[5], f[6]}, held = {f[7], f[8]}, live = f[9],
+    requests = {f[10], f[11], f[12]}, tokens = {f[13], f[14], f[15]}, days = string.sub(blob, KEY_BYTES + 1)}
+end
+
+local function key_blob(k)
+  return struct.pack(KEY, k.folded[1], k.folded[2], k.has_folded, k.folded_before, k.pending[1], k.pending[2], k.held[1], k.held[2],
+    k.live, k.requests[1], k.requests[2], k.requests[3], k.tokens[1], k.tokens[2], k.tokens[3]) .. k.days
+end
+
+local function day_at(k, index)
+  local day, ph, pl, nh, nl, eh, el, hh, hl = struct.unpack(DAY, k.days, index * DAY_BYTES + 1)
+  return {day = day, posted = {ph, pl}, position = {nh, nl}, pending = {eh, el}, held = {hh, hl}}
+end
+
+local function day_blob(d)
+  return struct.pack(DAY, d.day, d.posted[1], d.posted[2], d.position[1], d.position[2], d.pending[1], d.pending[2], d.held[1], d.held[2])
+end
+
+local function put_day(k, index, d)
+  k.days = string.sub(k.days, 1, index * DAY_BYTES) .. day_blob(d) .. string.sub(k.days, (index + 1) * DAY_BYTES + 1)
+end
+
+local function days_of(k) return #k.days / DAY_BYTES end
+
+-- The oldest day goes if nothing of it is in flight; says how many went.
+local function fold_oldest(k)
+  local oldest = day_at(k, 0)
+  local folded = fitting(k.folded[1] + oldest.posted[1], k.folded[2] + oldest.posted[2])
+  if not folded or not equal(oldest.held, ZERO) or not equal(oldest.pending, ZERO) then return 0 end
+  k.folded, k.has_folded, k.folded_before = folded, 1, oldest.day + 1
+  k.days = string.sub(k.days, DAY_BYTES + 1)
+  return 1
+end
+
+-- Where a day stands, from 0; it is put there if it is new.
+local function day_index(k, day)
+  local index = days_of(k)
+  while index > 0 do
+    local known = struct.unpack('>i4', k.days, (index - 1) * DAY_BYTES + 1)
+    if known == day then return index - 1 end
+    if known < day then break end
+    index = index - 1
+  end
+  local fresh = day_blob({day = day, posted = ZERO, position = ZERO, pending = ZERO, held = ZERO})
+  k.days = string.sub(k.days, 1, index * DAY_BYTES) .. fresh .. string.sub(k.days, index * DAY_BYTES + 1)
+  if days_of(k) > DAYS_KEPT and index > 0 then return index - fold_oldest(k) end
+  return index
+end
+
+-- What the ledger has of a key, taken over as of the account's position.
+local function adopt(blob, position)
+  local k = key_of(blob)
+  for index = 0, days_of(k) - 1 do
+    local d = day_at(k, index)
+    d.position = position
+    put_day(k, index, d)
+  end
+  return k
+end
+
+local function post_day(k, day, total, position)
+  if k.has_folded == 1 and day < k.folded_before then return false end
+  local index = day_index(k, day)
+  local d = day_at(k, index)
+  if not less(position, d.position) then
+    d.posted, d.position = total, position
+    put_day(k, index, d)
+  end
+  return true
+end
+
+-- posted + pending and held in a window; window 1 is all of time.
+local function in_window(k, window, first, last)
+  local spent, held = ZERO, ZERO
+  if window == 1 then
+    for index = 0, days_of(k) - 1 do spent = add(spent, day_at(k, index).posted) end
+    return add(add(spent, k.folded), k.pending), k.held
+  end
+  for index = days_of(k) - 1, 0, -1 do
+    local d = day_at(k, index)
+    if d.day < first then break end
+    if d.day < last then
+      spent, held = add(add(spent, d.posted), d.pending), add(held, d.held)
+    end
+  end
+  return spent, held
+end
+
+-- How an entry's going or coming changes the sums of account and key.
+local function change(a, k, day, held, pending, exposure, live)
+  a.held, a.pending, a.exposure, a.live = add(a.held, held), add(a.pending, pending), add(a.exposure, exposure), a.live + live
+  if a.live < 0 then error(OVERFLOW) end
+  if not k then return end
+  k.held, k.pending, k.live = add(k.held, held), add(k.pending, pending), k.live + live
+  if k.live < 0 then error(OVERFLOW) end
+  local index = day_index(k, day)
+  local d = day_at(k, index)
+  d.held, d.pending = add(d.held, held), add(d.pending, pending)
+  put_day(k, index, d)
+end
+
+-- A live hold goes out of the sums, and `pending` comes in.
+local function leave(a, k, e, pending)
+  change(a, k, e.day, sub(ZERO, e.amount), pending, sub(ZERO, sub_saturating(e.worst, e.amount)), -1)
+end
+
+local function correct_tokens(a, k, e, used)
+  if e.account_metered == 1 then a.tokens = correct(a.tokens, e.tokens, used, now) end
+  if e.key_metered == 1 and k then k.tokens = correct(k.tokens, e.tokens, used, now) end
+end
+
+local function key_of_entry(e, account_key)
+  if not e or e.has_key == 0 then return nil end
+  local blob = redis.call('HGET', account_key, 'k' .. e.key)
+  return blob and key_of(blob) or error('a key of an entry is missing')
+end
+
+local function save(a, k, key_id)
+  if k then
+    redis.call('HSET', KEYS[6], 'a', account_blob(a), 'k' .. key_id, key_blob(k))
+  else
+    redis.call('HSET', KEYS[6], 'a', account_blob(a))
+  end
+end
+
+local function run(main)
+  local ok, result = pcall(main)
+  if ok then return result end
+  if result == OVERFLOW then return answer(OVERFLOWED) end
+  if type(result) == 'table' and result.answer then return result.answer end
+  return error(result)
+end

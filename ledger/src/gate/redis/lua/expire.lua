@@ -1,0 +1,17 @@
+-- Ends an orphan's hold and leaves a tombstone. ARGV 2 account and request.
+return run(function()
+  enter()
+  local field = 'e' .. string.sub(ARGV[2], 17)
+  local found = redis.call('HMGET', KEYS[6], 'a', field)
+  local e = entry_of(found[2])
+  if not e or e.kind ~= HELD then return answer(OK) end
+  local a, k = account_of(found[1]), key_of_entry(e, KEYS[6])
+  leave(a, k, e, ZERO)
+  e.kind, e.fenced, e.amount, e.worst, e.time = EXPIRED, 0, ZERO, ZERO, now
+  redis.call('HSET', KEYS[6], field, entry_blob(e))
+  save(a, k, e.key)
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  redis.call('ZADD', KEYS[4], whole(now), ARGV[2])
+  ticked()
+  return answer(OK)
+end)

@@ -1,0 +1,58 @@
+-- Takes the ledger's word: sets what is newer, forgets exactly the named requests. ARGV 2 account,
+-- 3 balance and position, 4 requests, 5 key spend, 6 what the ledger had of keys first seen now, 7 the epoch
+-- that is from, 8 accounts that fit. Answers 1 where a key's day was too old to be set.
+return run(function()
+  enter()
+  local found = redis.call('HMGET', KEYS[6], 'a')
+  local a = account_of(found[1])
+  if a.fresh and redis.call('SCARD', KEYS[5]) >= struct.unpack('>d', ARGV[8]) then finish(FULL, '\0') end
+  local keys, adopted, offset = {}, {}, 1
+  if ARGV[7] == whole(epoch) then
+    while offset <= #ARGV[6] do
+      local id, bytes = struct.unpack('>c16I4', ARGV[6], offset)
+      adopted[id] = string.sub(ARGV[6], offset + 20, offset + 19 + bytes)
+      offset = offset + 20 + bytes
+    end
+  end
+  local function key(id)
+    if keys[id] then return keys[id] end
+    local blob = redis.call('HGET', KEYS[6], 'k' .. id)
+    if blob then
+      keys[id] = key_of(blob)
+    elseif adopted[id] then
+      keys[id], a.keys = adopt(adopted[id], a.position), a.keys + 1
+    else
+      finish(NEED_KEYS)
+    end
+    return keys[id]
+  end
+  for index = 1, #ARGV[5], 28 do key(string.sub(ARGV[5], index, index + 15)) end
+  local forgotten = {}
+  for index = 1, #ARGV[4], 16 do
+    local id = string.sub(ARGV[4], index, index + 15)
+    local e = not forgotten[id] and entry_of(redis.call('HGET', KEYS[6], 'e' .. id))
+    if e then
+      local k = e.has_key == 1 and key(e.key) or nil
+      if e.kind == HELD then leave(a, k, e, ZERO) end
+      if e.kind == PENDING then change(a, k, e.day, ZERO, sub(ZERO, e.amount), ZERO, 0) end
+      a.entries, forgotten[id] = a.entries - 1, true
+    end
+  end
+  local ph, pl, nh, nl = struct.unpack('>i4I4I4I4', ARGV[3])
+  local position = {nh, nl}
+  if not less(position, a.position) then a.posted, a.position = {ph, pl}, position end
+  local too_old = '\0'
+  for index = 1, #ARGV[5], 28 do
+    local id, day, high, low = struct.unpack('>c16i4i4I4', ARGV[5], index)
+    if not post_day(key(id), day, {high, low}, position) then too_old = '\1' end
+  end
+  if a.fresh then redis.call('SADD', KEYS[5], ARGV[2]) end
+  for id in pairs(forgotten) do
+    redis.call('HDEL', KEYS[6], 'e' .. id)
+    for set = 2, 4 do redis.call('ZREM', KEYS[set], ARGV[2] .. id) end
+  end
+  for id, k in pairs(keys) do redis.call('HSET', KEYS[6], 'k' .. id, key_blob(k)) end
+  save(a)
+  ticked()
+  return answer(OK, too_old)
+end)

@@ -1,0 +1,115 @@
+-- Admits a request or says which limit refuses it. ARGV 2 account and request, 3 the command,
+-- 4 what the ledger has of the key ('' where it was not asked for), 5 the epoch that is from.
+local COMMAND = '>Bc16Bi4i4i4I4i4I4i4I4i4I4i4I4di4c16dddddddddd'
+
+local function rates_taken(level, in_use, requests, tokens, concurrency, cells, retry)
+  if concurrency >= 0 and in_use.live >= concurrency then
+    return nil, refusal(level, CONCURRENCY, concurrency > 0 and retry or -1)
+  end
+  local taken, remaining, wait = {}, nil, nil
+  if requests >= 0 then
+    taken.requests, remaining, wait = take(in_use.requests, requests, 1, now)
+    if not taken.requests then return nil, refusal(level, REQUESTS, wait, remaining) end
+  end
+  if tokens >= 0 then
+    taken.tokens, remaining, wait = take(in_use.tokens, tokens, cells, now)
+    if not taken.tokens then return nil, refusal(level, TOKENS, wait, remaining) end
+  end
+  return taken
+end
+
+-- How much is held and what the request may cost; or nil and a refusal.
+local function granted(a, k, e, c)
+  local settled = settled_balance(a)
+  if settled[1] < 0 then return nil, refusal(BY_ACCOUNT, NEGATIVE) end
+  local worst = larger(c.worst, c.hold)
+  if equal(worst, ZERO) then return ZERO, ZERO end
+  local minimum = smaller(c.minimum, c.hold)
+  if less(settled, minimum) then return nil, refusal(BY_ACCOUNT, BALANCE) end
+  local room = sub_saturating(settled, a.held)
+  if less(room, minimum) then return nil, refusal(BY_ACCOUNT, IN_FLIGHT, c.retry) end
+  if k and e.window > 0 then
+    local left, refused = key_room(k, e, ZERO, minimum, c.retry)
+    if not left then return nil, refused end
+    room = smaller(room, left)
+  end
+  local exposure = add(a.exposure, sub(worst, c.hold))
+  local wanted = less(c.overdraft, exposure) and worst or c.hold
+  if less(room, wanted) then return room, room end
+  if equal(wanted, c.hold) then return wanted, worst end
+  return wanted, wanted
+end
+
+local function held(hold, worst) return answer(OK, struct.pack('>i4I4i4I4', hold[1], hold[2], worst[1], worst[2])) end
+
+return run(function()
+  enter()
+  local f = {struct.unpack(COMMAND, ARGV[3])}
+  local id = string.sub(ARGV[2], 17)
+  local c = {hold = {f[8], f[9]}, minimum = {f[10], f[11]}, worst = {f[12], f[13]}, overdraft = {f[14], f[15]}, retry = f[26]}
+  local ttl, entries_max, keys_max, accounts_max = f[25], f[27], f[28], 0
+  accounts_max = struct.unpack('>d', ARGV[6])
+  local e = {kind = HELD, fenced = 0, account_metered = 0, key_metered = 0, has_key = f[1], key = f[2], window = f[3], first = f[4],
+    last = f[5], limit = {f[6], f[7]}, tokens = f[16], day = f[17], owner = f[18], time = now + ttl}
+  local found = redis.call('HMGET', KEYS[6], 'a', 'e' .. id, 'k' .. e.key)
+  local a, known, k = account_of(found[1]), entry_of(found[2]), nil
+  if a.fresh and redis.call('SCARD', KEYS[5]) >= accounts_max then finish(FULL, '\0') end
+  show(a)
+  local new_key = false
+  if e.has_key == 1 then
+    if found[3] then
+      k = key_of(found[3])
+    elseif a.keys < keys_max then
+      if ARGV[4] == '' or ARGV[5] ~= whole(epoch) then finish(NEED_KEYS) end
+      k, new_key = adopt(ARGV[4], a.position), true
+      a.keys = a.keys + 1
+    end
+  end
+  -- What is first seen stays known, also where the request is refused.
+  local function learn()
+    if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
+    if a.fresh or new_key then
+      ticked()
+      save(a, new_key and k or nil, e.key)
+    end
+  end
+  if known then
+    learn()
+    if known.kind == HELD then return held(known.amount, known.worst) end
+    if known.kind == PENDING then return held(known.amount, known.amount) end
+    return answer(ENDED)
+  end
+  if a.entries >= entries_max then
+    learn()
+    return answer(FULL, '\1')
+  end
+  if e.has_key == 1 and not k then
+    learn()
+    return answer(FULL, '\2')
+  end
+  local hold, worst = granted(a, k, e, c)
+  local refused = worst
+  local taken, key_taken
+  if hold then
+    taken, refused = rates_taken(BY_ACCOUNT, a, f[19], f[20], f[21], e.tokens, c.retry)
+  end
+  if taken and k then
+    key_taken, refused = rates_taken(BY_KEY, k, f[22], f[23], f[24], e.tokens, c.retry)
+  end
+  if not hold or not taken or (k and not key_taken) then
+    learn()
+    return answer(REFUSED, refused)
+  end
+  e.amount, e.worst = hold, worst
+  e.account_metered, e.key_metered = taken.tokens and 1 or 0, (key_taken and key_taken.tokens) and 1 or 0
+  change(a, k, e.day, hold, ZERO, sub_saturating(worst, hold), 1)
+  a.requests, a.tokens, a.entries = taken.requests or a.requests, taken.tokens or a.tokens, a.entries + 1
+  if k then k.requests, k.tokens = key_taken.requests or k.requests, key_taken.tokens or k.tokens end
+  if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
+  redis.call('HSET', KEYS[6], 'e' .. id, entry_blob(e))
+  save(a, k, e.key)
+  redis.call('ZADD', KEYS[2], whole(e.time), ARGV[2])
+  ticked()
+  show(a)
+  return held(hold, worst)
+end)

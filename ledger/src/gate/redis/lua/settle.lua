@@ -1,0 +1,23 @@
+-- Hold or tombstone to pending. ARGV 2 account and request, 3 what it cost and the tokens used.
+return run(function()
+  enter()
+  local high, low, used = struct.unpack('>i4I4d', ARGV[3])
+  local actual, field = {high, low}, 'e' .. string.sub(ARGV[2], 17)
+  local found = redis.call('HMGET', KEYS[6], 'a', field)
+  if not found[1] then return answer(OK) end
+  local a, e = account_of(found[1]), entry_of(found[2])
+  show(a)
+  if not e or e.kind == PENDING then return answer(OK) end
+  local k = key_of_entry(e, KEYS[6])
+  if e.kind == HELD then leave(a, k, e, actual) else change(a, k, e.day, ZERO, actual, ZERO, 0) end
+  correct_tokens(a, k, e, used)
+  e.kind, e.fenced, e.amount, e.worst, e.time = PENDING, 0, actual, actual, now
+  redis.call('HSET', KEYS[6], field, entry_blob(e))
+  save(a, k, e.key)
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  redis.call('ZREM', KEYS[4], ARGV[2])
+  redis.call('ZADD', KEYS[3], whole(now), ARGV[2])
+  ticked()
+  show(a)
+  return answer(OK)
+end)

@@ -1,0 +1,56 @@
+//! Every metric name of this crate.
+
+use std::time::Duration;
+
+use crate::store::BatchOutcome;
+
+/// Gauge, 1 while the gate answers, 0 while it waits for a rebuild.
+pub const GATE_OPEN: &str = "tollgate_gate_open";
+/// Counter by `level` (`account`, `key`) and `cause`: requests the gate refused.
+pub const GATE_REFUSALS_TOTAL: &str = "tollgate_gate_refusals_total";
+/// Counter by `bound`: a named bound of the gate was reached.
+pub const GATE_BOUND_REACHED_TOTAL: &str = "tollgate_gate_bound_reached_total";
+/// Counter: generation records that left the gate because a bound was reached.
+pub const GATE_GENERATIONS_EVICTED_TOTAL: &str = "tollgate_gate_generations_evicted_total";
+/// Counter: generation records that were not kept: too large, or the server did not answer.
+pub const GATE_GENERATIONS_DROPPED_TOTAL: &str = "tollgate_gate_generations_dropped_total";
+/// Counter: calls of the shared gate that got no answer and were repeated.
+pub const GATE_RETRIES_TOTAL: &str = "tollgate_gate_retries_total";
+/// Counter by `sign` (`run`, `tick`): the shared gate was found to have lost writes.
+pub const GATE_STATE_LOST_TOTAL: &str = "tollgate_gate_state_lost_total";
+/// Counter: epochs in which the gate learns what is in flight.
+pub const GATE_LEARNINGS_TOTAL: &str = "tollgate_gate_learnings_total";
+/// Counter: looks and rebuilds of the coordinator that failed and are begun anew.
+pub const GATE_LEARNING_FAILURES_TOTAL: &str = "tollgate_gate_learning_failures_total";
+/// Counter: holds the reaper ended because their owner did not renew them.
+pub const REAPER_EXPIRED_TOTAL: &str = "tollgate_reaper_expired_total";
+/// Counter: grants whose time was up.
+pub const REAPER_GRANTS_EXPIRED_TOTAL: &str = "tollgate_reaper_grants_expired_total";
+/// Counter: rounds of the reaper that failed and are tried again.
+pub const REAPER_FAILURES_TOTAL: &str = "tollgate_reaper_failures_total";
+/// Counter by `outcome` (`recorded`, `duplicate`, `conflict`, `quarantined`): log entries applied.
+pub const LEDGER_ENTRIES_TOTAL: &str = "tollgate_ledger_entries_total";
+/// Gauge: the log position the books stand at.
+pub const LEDGER_POSITION: &str = "tollgate_ledger_position";
+/// Gauge: log entries the books are behind.
+pub const LEDGER_LAG_ENTRIES: &str = "tollgate_ledger_lag_entries";
+/// Histogram, seconds: one batch from its read to its commit.
+pub const LEDGER_BATCH_SECONDS: &str = "tollgate_ledger_batch_seconds";
+/// Counter by `step` (`apply`, `post`): attempts of the worker that failed and are repeated.
+pub const LEDGER_RETRIES_TOTAL: &str = "tollgate_ledger_retries_total";
+/// Gauge, 1 while this worker books, 0 while it stands back for another one.
+pub const LEDGER_ACTIVE: &str = "tollgate_ledger_active";
+/// Gauge, 1 once a broken invariant halted the worker.
+pub const LEDGER_HALTED: &str = "tollgate_ledger_halted";
+
+pub(crate) fn record_batch(outcome: &BatchOutcome, took: Duration) {
+    for (label, count) in [
+        ("recorded", outcome.applied),
+        ("duplicate", outcome.duplicates - outcome.conflicts),
+        ("conflict", outcome.conflicts),
+        ("quarantined", outcome.quarantined),
+    ] {
+        metrics::counter!(LEDGER_ENTRIES_TOTAL, "outcome" => label).increment(count);
+    }
+    metrics::histogram!(LEDGER_BATCH_SECONDS).record(took.as_secs_f64());
+}

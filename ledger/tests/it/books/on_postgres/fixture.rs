@@ -1,0 +1,20 @@
+//! The fixture with houses whose ledgers are databases in PostgreSQL.
+
+use crate::books::fixture;
+pub use crate::books::fixture::*;
+
+pub struct House(fixture::House);
+
+impl House {
+    pub fn new() -> Self {
+        Self(fixture::House::on(Engine::Postgres))
+    }
+}
+
+impl std::ops::Deref for House {
+    type Target = fixture::House;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The whole proof, from nothing. Runs every stage even after one failed, prints a summary, exits non-zero on any failure.
+#
+# As root it installs missing system packages with apt; otherwise it says what is missing. `scripts/test.sh rust web`
+# runs only the stages named.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
+
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+wanted=("$@")
+passed=() failed=() skipped=()
+
+# stage NAME COMMAND…: runs it unless other stages were asked for, remembers how it ended.
+stage() {
+    local name="$1" begin=$SECONDS
+    shift
+    if ((${#wanted[@]})) && [[ " ${wanted[*]} " != *" $name "* ]]; then return 0; fi
+    printf '\n==> %s\n' "$name"
+    if "$@"; then
+        passed+=("$name ($((SECONDS - begin)) s)")
+    else
+        failed+=("$name ($((SECONDS - begin)) s)")
+    fi
+}
+
+web_test() (
+    cd web && npm run --silent lint && npm run --silent typecheck && npm run --silent test && npm run --silent build && npm run --silent size
+)
+
+format() { cargo fmt --all --check; }
+lint() { cargo clippy --workspace --all-targets -- -D warnings; }
+
+# Unit, property, model, contract, crash and integration tests of every crate, with private servers beside them.
+rust() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        python3 scripts/servers.py run -- cargo nextest run --workspace --no-fail-fast
+    else
+        python3 scripts/servers.py run -- cargo test --workspace --lib --bins --tests --no-fail-fast
+    fi
+}
+
+doc_test() { cargo test --workspace --doc --quiet; }
+
+# The suites under tests/ drive the built executable; each says in its own run.sh what it needs.
+binary() { cargo build --package tollgate --package tollgate-mock-provider; }
+suite() {
+    local run="tests/$1/run.sh"
+    if [[ -f $run ]]; then bash "$run"; else printf '%s does not exist\n' "$run" && skipped+=("$1"); fi
+}
+
+# The web app on the built executable, in Debian's Chromium; bounded, so that a hung browser is a failure and no standstill.
+browser() {
+    need_chromium && (cd web && npm run --silent build && timeout --kill-after=10 "${BROWSER_SECONDS:-300}" npm run --silent e2e)
+}
+
+need_tools || exit 1
+stage dependencies install_web
+stage servers python3 scripts/servers.py install
+stage web web_test
+stage format format
+stage lint lint
+stage rust rust
+stage doc doc_test
+stage binary binary
+stage browser browser
+stage sdk suite sdk
+stage crash suite crash
+stage distributed suite distributed
+stage sdk-distributed env TEST_SHAPE=distributed bash tests/sdk/run.sh
+
+printf '\n==> summary\n'
+for name in ${passed[@]+"${passed[@]}"}; do printf 'passed   %s\n' "$name"; done
+for name in ${skipped[@]+"${skipped[@]}"}; do printf 'skipped  %s\n' "$name"; done
+for name in ${failed[@]+"${failed[@]}"}; do printf 'FAILED   %s\n' "$name"; done
+printf 'stages: %d passed, %d failed\n' "${#passed[@]}" "${#failed[@]}"
+if ((${#passed[@]} + ${#failed[@]} == 0)); then
+    printf 'no such stage: %s\n' "${wanted[*]}" >&2
+    exit 2
+fi
+((${#failed[@]} == 0))

@@ -1,0 +1,126 @@
+//! `tollgate accounts`: wallets and what is paid into them.
+
+use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+use schemas::{AccountId, NanoUsd};
+use serde_json::json;
+
+use super::administration::{Administration, Intent};
+use super::error::CliError;
+use super::output::{self, OutputArguments};
+use super::{Context, lists};
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("id", "id"),
+    ("name", "name"),
+    ("balance", "balance"),
+    ("pending", "pending"),
+    ("held", "held"),
+    ("available", "available"),
+    ("status", "status"),
+];
+const TRANSACTION_COLUMNS: &[(&str, &str)] = &[
+    ("created", "created_at"),
+    ("kind", "kind"),
+    ("amount", "amount"),
+    ("balance after", "balance_after"),
+    ("generation", "generation_id"),
+    ("reason", "reason"),
+];
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open an account
+    Create {
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// List accounts with their balances in US dollars
+    List {
+        #[command(flatten)]
+        page: lists::Arguments,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Show one account
+    Show {
+        account: AccountId,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Change an account's balance
+    Credit {
+        account: AccountId,
+        /// US dollars, such as 10.00; negative amounts only for an adjustment
+        #[arg(allow_negative_numbers = true, value_parser = amount)]
+        amount: NanoUsd,
+        /// Why; kept in the books for ever
+        #[arg(long)]
+        reason: String,
+        #[arg(long, value_enum, default_value_t = CreditKind::Topup)]
+        kind: CreditKind,
+        /// Repeating a credit under the same key changes nothing more [default: a new key]
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// List an account's transactions, newest first
+    Transactions {
+        account: AccountId,
+        #[command(flatten)]
+        page: lists::Arguments,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditKind {
+    Topup,
+    Grant,
+    Refund,
+    Adjustment,
+}
+
+fn amount(text: &str) -> Result<NanoUsd, schemas::MoneyError> {
+    NanoUsd::parse_usd(text)
+}
+
+pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliError> {
+    let intent = match command {
+        Command::Create { .. } | Command::Credit { .. } => Intent::Change,
+        _ => Intent::Look,
+    };
+    let administration = Administration::open(context, intent).await?;
+    match command {
+        Command::Create { name, output } => {
+            let answer = administration.post("/api/v1/admin/accounts", &json!({ "name": name })).await?;
+            output::object(&output::data(&answer)?, output)?;
+        }
+        Command::List { page, output } => {
+            let accounts = lists::read(&administration, "/api/v1/admin/accounts", page).await?;
+            output::list(&accounts, COLUMNS, output)?;
+        }
+        Command::Show { account, output } => {
+            let answer = administration.get(&format!("/api/v1/admin/accounts/{account}")).await?;
+            output::object(&output::data(&answer)?, output)?;
+        }
+        Command::Credit { account, amount, reason, kind, idempotency_key, output } => {
+            let idempotency_key = idempotency_key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+            let body = json!({ "amount": amount.to_string(), "reason": reason, "kind": kind, "idempotency_key": idempotency_key });
+            let answer = administration.post(&format!("/api/v1/admin/accounts/{account}/credits"), &body).await?;
+            output::object(&output::data(&answer)?, output)?;
+        }
+        Command::Transactions { account, page, output } => {
+            let transactions = lists::read(&administration, &format!("/api/v1/admin/accounts/{account}/transactions"), page).await?;
+            output::list(&transactions, TRANSACTION_COLUMNS, output)?;
+        }
+    }
+    administration.close().await?;
+    Ok(ExitCode::SUCCESS)
+}

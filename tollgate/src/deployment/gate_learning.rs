@@ -1,0 +1,89 @@
+//! What a shared balance gate learns from when it lost its state: the books, and the gateways that are running.
+//!
+//! The ledger role drives the learning ([`Coordinator`]); every gateway announces what it has in flight. Nothing here
+//! decides: what is waited for and what becomes of it is `ledger::gate`'s.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::control::store::{ControlStore, GatewayLease};
+use ledger::gate::BalanceGate;
+use ledger::gate::learning::{Books, Coordinator, LearningSources, RegisteredNode, SourceError};
+use ledger::store::{LedgerError, LedgerStore};
+use schemas::{RequestId, Timestamp};
+
+use super::stores::Stores;
+
+/// Between two looks at the gate.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The books move while they are read: then they are read again. With the gate closed they soon stand still.
+const READS_MAX: usize = 50;
+const READ_AGAIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, thiserror::Error)]
+enum BooksError {
+    #[error("ledger could not be read")]
+    Ledger(#[from] LedgerError),
+    #[error("the books did not stand still for as long as one look at them takes")]
+    Moving,
+}
+
+/// Keeps the gate open, for the ledger role.
+pub fn coordinator(stores: &Stores) -> Coordinator {
+    let (control, log) = (stores.control.store().clone(), stores.log.clone());
+    let (position_of, books_of) = (stores.ledger.clone(), stores.ledger.clone());
+    let sources = LearningSources {
+        nodes: Arc::new(move || {
+            let control = control.clone();
+            Box::pin(async move { nodes(&control).await })
+        }),
+        log_end: Arc::new(move || {
+            let log = log.clone();
+            Box::pin(async move { Ok(log.bounds().await?.last) })
+        }),
+        position: Arc::new(move || {
+            let ledger = position_of.clone();
+            Box::pin(async move { Ok(ledger.position().await?) })
+        }),
+        books: Arc::new(move |requests| {
+            let ledger = books_of.clone();
+            Box::pin(async move { Ok(books(&ledger, &requests).await?) })
+        }),
+        clock: Arc::new(Timestamp::now),
+    };
+    Coordinator { gate: stores.gate.clone(), sources, period: LOOK_EVERY }
+}
+
+async fn nodes(control: &ControlStore) -> Result<Vec<RegisteredNode>, SourceError> {
+    let now = control.now().await?;
+    // What is left of a lease by the store's clock, seen on this process's: that the two differ does not matter.
+    let ahead_micros = Timestamp::now().micros() - now.micros();
+    let registered =
+        |lease: GatewayLease| RegisteredNode { node: lease.gateway.node, lease_ends_at: lease.ends_at.plus_micros(ahead_micros) };
+    Ok(control.gateways(now).await?.into_iter().map(registered).collect())
+}
+
+/// Balances and key spend at one log position, and which of these requests are booked there.
+async fn books(ledger: &LedgerStore, requests: &[RequestId]) -> Result<Books, BooksError> {
+    for _ in 0..READS_MAX {
+        let before = ledger.position().await?;
+        let (accounts, key_spend) = (ledger.balances().await?, ledger.key_spend().await?);
+        let mut booked = BTreeSet::new();
+        for request in requests {
+            if ledger.charge_of(*request).await?.is_some() {
+                booked.insert(*request);
+            }
+        }
+        if ledger.position().await? == before {
+            return Ok(Books { accounts, key_spend, booked });
+        }
+        tokio::time::sleep(READ_AGAIN).await;
+    }
+    Err(BooksError::Moving)
+}
+
+/// Whether a gate is learned anew by a coordinator: one of this process is rebuilt at its start.
+pub const fn is_shared(gate: &BalanceGate) -> bool {
+    !matches!(gate, BalanceGate::Memory(_))
+}

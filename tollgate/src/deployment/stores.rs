@@ -1,0 +1,151 @@
+//! Opens and migrates the stores a process needs, in the order they depend on each other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventlog::{Disk, EventLog, FileDisk, JetStreamOptions, LogError, LogOptions, Recovery, Spool, SpoolError};
+use gateway::control::secrets::{Secret, SecretError, SecretKey};
+use gateway::control::store::{ControlStore, StoreError};
+use gateway::control::{Control, ControlError};
+use ledger::gate::{BalanceGate, RedisGateError, RedisGateOptions};
+use ledger::heads::HeadsLog;
+use ledger::store::{LedgerError, LedgerStore};
+use projector::{AnalyticsError, AnalyticsStore, Retry};
+use schemas::Timestamp;
+
+use super::core::Roles;
+use crate::config::Loaded;
+use crate::config::backends::{Balance, Events};
+
+/// Brokers that are away are waited for: nothing is lost meanwhile, and there is nothing else to do.
+const LOG_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a server is waited for at the start that this process can do without.
+const NOT_NEEDED_PATIENCE: Duration = Duration::from_secs(5);
+/// The gateway's write-ahead spool, in the data folder.
+const SPOOL_DIR: &str = "spool";
+
+/// Everything a gateway works with, open.
+pub struct Stores {
+    pub control: Control,
+    pub ledger: LedgerStore,
+    pub analytics: AnalyticsStore,
+    pub log: EventLog,
+    pub spool: Spool,
+    /// What the last life of this process left open.
+    pub recovery: Recovery,
+    pub gate: BalanceGate,
+}
+
+/// Which store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("secret key cannot be used")]
+    SecretKey(#[from] SecretError),
+    #[error("control store cannot be opened (database_url)")]
+    ControlStore(#[from] StoreError),
+    #[error("administration cannot be opened")]
+    Control(#[from] ControlError),
+    #[error("ledger cannot be opened (database_url)")]
+    Ledger(#[from] LedgerError),
+    #[error("analytics cannot be opened (analytics_url)")]
+    Analytics(#[from] AnalyticsError),
+    #[error("event log cannot be opened (events_url)")]
+    Log(#[from] LogError),
+    #[error("balance gate cannot be opened (balance_url)")]
+    Gate(#[from] RedisGateError),
+    #[error("spool cannot be opened")]
+    Spool(#[from] SpoolError),
+}
+
+impl Stores {
+    /// Opens everything for writing. The data folder's lock must be held. A server that is away is no error where these roles
+    /// can do their work without it: only the projector needs analytics, only a gateway the balance gate.
+    pub async fn open(loaded: &Loaded, data_dir: &Path, here: Roles) -> Result<Self, OpenError> {
+        let config = &loaded.config;
+        let secret_key = match &config.secret_key {
+            Some(reference) => SecretKey::from_secret(&Secret::resolve(reference)?)?,
+            None => SecretKey::load_or_create(data_dir)?,
+        };
+        let previous = config.previous_secret_keys.iter().map(|reference| SecretKey::from_secret(&Secret::resolve(reference)?));
+        let secret_key = secret_key.with_previous(previous.collect::<Result<_, SecretError>>()?);
+        let ledger = open_ledger(loaded, data_dir).await?;
+        let control = Control::open(ControlStore::open(&loaded.backends.database.url()).await?, secret_key, Timestamp::now()).await?;
+        let analytics = analytics_for(loaded, here).await?;
+        let log = open_log(loaded).await?;
+        let (spool, recovery) = Spool::open(Arc::new(FileDisk), &data_dir.join(SPOOL_DIR), config.spool_options())?;
+        let gate = gate_for(loaded, here).await?;
+        Ok(Self { control, ledger, analytics, log, spool, recovery, gate })
+    }
+}
+
+/// The books, migrated. Their heads are checkpointed in the data folder.
+pub async fn open_ledger(loaded: &Loaded, data_dir: &Path) -> Result<LedgerStore, OpenError> {
+    let ledger = LedgerStore::open(&loaded.backends.database.url(), ledger::store::Access::ReadWrite).await?;
+    ledger.migrate().await?;
+    Ok(ledger.with_heads(HeadsLog::open(data_dir, ledger::store::Access::ReadWrite)?))
+}
+
+/// The analytics, migrated.
+pub async fn open_analytics(loaded: &Loaded) -> Result<AnalyticsStore, OpenError> {
+    let analytics = AnalyticsStore::open(&loaded.backends.analytics.url(), projector::Access::ReadWrite).await?;
+    analytics.migrate().await?;
+    Ok(analytics)
+}
+
+async fn analytics_for(loaded: &Loaded, here: Roles) -> Result<AnalyticsStore, OpenError> {
+    if here.projector {
+        return open_analytics(loaded).await;
+    }
+    match tokio::time::timeout(NOT_NEEDED_PATIENCE, open_analytics(loaded)).await {
+        Ok(Err(OpenError::Analytics(error))) if error.retry() == Retry::Always => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "analytics are away: statistics are not available until they are back"
+            );
+        }
+        Ok(opened) => return opened,
+        Err(_) => tracing::warn!("analytics do not answer: statistics are not available until they do"),
+    }
+    Ok(AnalyticsStore::open_later(&loaded.backends.analytics.url(), projector::Access::ReadWrite).await?)
+}
+
+async fn gate_for(loaded: &Loaded, here: Roles) -> Result<BalanceGate, OpenError> {
+    match (open_gate(loaded).await, &loaded.backends.balance) {
+        (Err(OpenError::Gate(error)), Balance::Redis(url)) if !here.gateway && error.is_away() => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "balance gate's server is away; this role begins without it");
+            Ok(BalanceGate::redis_later(url.expose(), redis_options(loaded))?)
+        }
+        (opened, _) => opened,
+    }
+}
+
+pub async fn open_log(loaded: &Loaded) -> Result<EventLog, OpenError> {
+    match &loaded.backends.events {
+        Events::Files { dir } => {
+            let disk: Arc<dyn Disk> = Arc::new(FileDisk);
+            Ok(EventLog::open_segmented(disk, dir, LogOptions::default())?)
+        }
+        Events::JetStream(url) => {
+            let events = &loaded.config.events;
+            let options = JetStreamOptions {
+                patience: LOG_PATIENCE,
+                replicas: events.replicas,
+                servers_sync_always: events.servers_sync_always,
+                ..JetStreamOptions::default()
+            };
+            Ok(EventLog::connect_jetstream(url.expose(), options).await?)
+        }
+    }
+}
+
+pub async fn open_gate(loaded: &Loaded) -> Result<BalanceGate, OpenError> {
+    match &loaded.backends.balance {
+        Balance::Memory => Ok(BalanceGate::memory(loaded.config.gate_options())),
+        Balance::Redis(url) => Ok(BalanceGate::redis(url.expose(), redis_options(loaded)).await?),
+    }
+}
+
+fn redis_options(loaded: &Loaded) -> RedisGateOptions {
+    RedisGateOptions { gate: loaded.config.gate_options(), ..RedisGateOptions::default() }
+}

@@ -1,0 +1,266 @@
+//! `serve` and its parts: processes that answer requests, book them and keep what is known of them.
+//!
+//! All roles in one process, or one role a process against shared stores; the doors differ, the inside is the same
+//! ([`Core`]).
+
+use std::sync::Arc;
+
+use axum::Router;
+use gateway::app::{App, AppState, Places};
+use gateway::checks::Checks;
+use gateway::control::ControlError;
+use gateway::control::board::HealthBoard;
+use gateway::control::credits::CreditError;
+use gateway::control::store::Act;
+use gateway::dashboard::Dashboard;
+use gateway::http::lanes::{LaneWork, Lanes};
+use gateway::http::operators::MetricsText;
+use gateway::providers::ChannelClients;
+use gateway::providers::demo;
+use gateway::routing::Routing;
+use gateway::signin::{SignIn, SignInError};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use schemas::Timestamp;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Loaded};
+use crate::data_dir::LockedDataDir;
+use crate::deployment::{Core, OpenError, Roles, StartError, Stores, local_router, offered_channels, operations};
+use crate::local_api::socket;
+use crate::welcome::Welcome;
+
+/// What `/readyz` says while the process is ending.
+const SHUTTING_DOWN: &str = "its own shutdown";
+
+/// What the command line adds to the configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServeOptions {
+    /// Print a new API key for the first account.
+    pub new_key: bool,
+}
+
+/// Why a deployment did not start, or did not stop in order.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("roles cannot be started")]
+    Start(#[from] StartError),
+    #[error("administration failed")]
+    Control(#[from] ControlError),
+    #[error("first account could not be credited")]
+    Credit(#[from] CreditError),
+    #[error("cannot listen on {address}; another program may use it (listen, TOLLGATE_LISTEN)")]
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("client of an identity provider cannot be had")]
+    Client(#[from] gateway::control::secrets::SecretError),
+    #[error("signing in cannot be offered")]
+    SignIn(#[from] SignInError),
+    #[error("metrics cannot be recorded")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("connections could not be served")]
+    Serve(#[source] std::io::Error),
+}
+
+/// A deployment whose roles run for one command of the shell. Holds the data folder's lock.
+pub struct StoppedDeployment {
+    core: Arc<Core>,
+    _data_dir: LockedDataDir,
+}
+
+impl std::fmt::Debug for StoppedDeployment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoppedDeployment").finish_non_exhaustive()
+    }
+}
+
+impl StoppedDeployment {
+    /// Opens the stores, migrated, without taking requests from outside.
+    pub async fn open(loaded: &Loaded, data_dir: LockedDataDir) -> Result<Self, ServeError> {
+        let roles = Roles::of_command(loaded.backends.is_distributed());
+        let stores = Stores::open(loaded, data_dir.path(), roles).await?;
+        let core = Core::start(stores, roles, (&loaded.config).into()).await?;
+        share_routing(&loaded.config, &core);
+        Ok(Self { core: Arc::new(core), _data_dir: data_dir })
+    }
+
+    /// The local administration API, see [`crate::local_api`].
+    pub fn router(&self) -> Router {
+        local_router(&self.core)
+    }
+
+    /// Brings everything that was begun to its end and lets go of the folder.
+    pub async fn close(self) -> Result<(), ServeError> {
+        stop(self.core).await;
+        Ok(())
+    }
+}
+
+/// Runs a gateway, and the roles beside it that are asked for, until the process is told to stop.
+pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, options: ServeOptions) -> Result<(), ServeError> {
+    let recorder = PrometheusBuilder::new().install_recorder()?;
+    gateway::metrics::describe();
+    let config = &loaded.config;
+    let listener = listen(config).await?;
+    let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
+    // One gateway at a time: of several that start together, one makes what a first start needs.
+    let alone = stores.control.alone().await?;
+    stores.control.apply_file_channels(&Act::new("file", Timestamp::now()), &offered_channels(config, &stores.control)).await?;
+    let core = Arc::new(Core::start(stores, roles, config.into()).await?);
+    share_routing(config, &core);
+    let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
+    board.restore().await.map_err(ControlError::from)?;
+    let dashboard = Arc::new(Dashboard {
+        services: Arc::clone(&core.services),
+        sign_in: SignIn::new(&core.services.control, config.sign_in_options()?)?,
+        trusted_proxies: config.trusted_proxies(),
+        operations: operations(&core, &loaded.backends),
+    });
+    let welcome = Welcome::prepare(config, &dashboard, options.new_key).await?;
+    drop(alone);
+    let app = app(config, &core);
+    let stop_serving = CancellationToken::new();
+    let background = TaskTracker::new();
+    let metrics_text: MetricsText = Arc::new(move || recorder.render());
+    let works = (0..lanes_wanted()).map(|_| LaneWork {
+        router: gateway::http::router(app.with_own_connections(), Arc::clone(&dashboard), Arc::clone(&metrics_text)),
+        requests: app.tasks.clone(),
+    });
+    let lanes = Lanes::start(works.collect(), stop_serving.clone()).map_err(ServeError::Serve)?;
+    serve_socket(&background, &core, &data_dir, &stop_serving);
+    welcome.print(&app.options.public_url, &core.services.control.catalog());
+    let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
+    background.spawn(checks.run(watching.clone()));
+    background.spawn(async move { board.run(watching).await });
+    let abandon = lanes.abandoned();
+    let serving = background.spawn(async move {
+        lanes.accept_from(listener).await;
+        tokio::task::spawn_blocking(move || lanes.join()).await
+    });
+    wait_for_signal().await;
+    tracing::info!("stopping: running requests are finished first");
+    core.readiness.lost(SHUTTING_DOWN);
+    stop_serving.cancel();
+    end_requests(&app).await;
+    background.close();
+    if tokio::time::timeout(app.options.shutdown_grace, background.wait()).await.is_err() {
+        tracing::warn!("connections were still open; they are closed");
+        abandon.cancel();
+    }
+    // A lane that panicked has said so; its requests ended themselves.
+    let _ = serving.await;
+    drop(app);
+    stop(core).await;
+    drop(data_dir);
+    Ok(())
+}
+
+/// One lane for every core there is.
+fn lanes_wanted() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Runs a role that answers nobody but operators, until the process is told to stop.
+pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Result<(), ServeError> {
+    let recorder = PrometheusBuilder::new().install_recorder()?;
+    gateway::metrics::describe();
+    let config = &loaded.config;
+    let listener = listen(config).await?;
+    let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
+    let core = Arc::new(Core::start(stores, roles, config.into()).await?);
+    let app = app(config, &core);
+    let stop_serving = CancellationToken::new();
+    let background = TaskTracker::new();
+    serve_socket(&background, &core, &data_dir, &stop_serving);
+    let router = gateway::http::operators_router(app.clone(), Arc::new(move || recorder.render()));
+    let lanes = Lanes::start(vec![LaneWork { router, requests: app.tasks.clone() }], stop_serving.clone()).map_err(ServeError::Serve)?;
+    let abandon = lanes.abandoned();
+    let serving = background.spawn(async move {
+        lanes.accept_from(listener).await;
+        tokio::task::spawn_blocking(move || lanes.join()).await
+    });
+    tracing::info!(roles.ledger = roles.ledger, roles.projector = roles.projector, "ready");
+    wait_for_signal().await;
+    core.readiness.lost(SHUTTING_DOWN);
+    stop_serving.cancel();
+    abandon.cancel();
+    let _ = serving.await;
+    drop(app);
+    background.close();
+    background.wait().await;
+    stop(core).await;
+    drop(data_dir);
+    Ok(())
+}
+
+/// Answers administration from this machine.
+fn serve_socket(background: &TaskTracker, core: &Arc<Core>, data_dir: &LockedDataDir, stop: &CancellationToken) {
+    let (local, socket, stop) = (local_router(core), data_dir.dir().socket(), stop.clone());
+    background.spawn(async move {
+        if let Err(error) = socket::serve(local, &socket, stop).await {
+            tracing::error!(error = %error, "local administration is not available");
+        }
+    });
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
+    let address = config.listen.0;
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Running requests have the grace period; then they are ended and settled for what was delivered.
+async fn end_requests(app: &AppState) {
+    app.tasks.close();
+    if tokio::time::timeout(app.options.shutdown_grace, app.tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(requests = app.settlement.in_flight.count(), "running requests are ended");
+    app.settlement.in_flight.abort_all();
+    app.tasks.wait().await;
+}
+
+async fn stop(core: Arc<Core>) {
+    match Arc::try_unwrap(core) {
+        Ok(core) => core.stop().await,
+        // A job on the socket still runs; what is in the spool is shipped at the next start.
+        Err(_) => tracing::warn!("a job was still running at the end"),
+    }
+}
+
+fn share_routing(config: &Config, core: &Core) {
+    let options = config.gateway_options();
+    core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
+}
+
+fn app(config: &Config, core: &Core) -> AppState {
+    let options = config.gateway_options();
+    AppState(Arc::new(App {
+        clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()).with_private(options.allow_private_upstreams),
+        routing: Arc::clone(core.services.routing()),
+        control: core.stores.control.clone(),
+        ledger: core.stores.ledger.clone(),
+        settlement: Arc::clone(&core.settlement),
+        readiness: Arc::clone(&core.readiness),
+        places: Places::new(options.requests_max),
+        tasks: TaskTracker::new(),
+        options,
+    }))
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+}

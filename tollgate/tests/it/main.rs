@@ -1,0 +1,11 @@
+//! Tests of the executable and of the workspace as a whole: one binary, one module a subject.
+
+#![expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+
+mod archives;
+mod command_line;
+mod configuration_page;
+mod dependencies;
+mod documents;
+mod running_deployment;
+mod shell;

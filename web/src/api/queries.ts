@@ -1,0 +1,50 @@
+// What pages ask the gateway. Server state lives in the query cache and nowhere else.
+
+import { queryOptions } from '@tanstack/react-query';
+import { ApiError, getJson } from './client';
+import type { Credits, Endpoint, Generation, KeyInfo, Model } from './types';
+
+const MINUTE_MS = 60_000;
+
+export const modelsQuery = queryOptions({
+  queryKey: ['models'],
+  queryFn: async ({ signal }) => (await getJson<{ data: Model[] }>('/api/v1/models', undefined, signal)).data,
+  staleTime: 2 * MINUTE_MS,
+});
+
+export const keyQuery = (key: string) =>
+  queryOptions({
+    queryKey: ['key', key],
+    queryFn: async ({ signal }) => (await getJson<{ data: KeyInfo }>('/api/v1/key', key, signal)).data,
+    retry: retryUnlessRefused,
+  });
+
+export const creditsQuery = (key: string) =>
+  queryOptions({
+    queryKey: ['credits', key],
+    queryFn: async ({ signal }) => (await getJson<{ data: Credits }>('/api/v1/credits', key, signal)).data,
+    retry: retryUnlessRefused,
+  });
+
+export const generationQuery = (key: string, id: string) =>
+  queryOptions({
+    queryKey: ['generation', key, id],
+    queryFn: async ({ signal }) =>
+      (await getJson<{ data: Generation }>(`/api/v1/generation?id=${encodeURIComponent(id)}`, key, signal)).data,
+    enabled: id !== '',
+    retry: retryUnlessRefused,
+  });
+
+/** An answer that says no will say no again; only a gateway that cannot answer just now is asked once more. */
+export function retryUnlessRefused(failures: number, error: Error): boolean {
+  return failures < 2 && !(error instanceof ApiError && error.status < 500);
+}
+
+export const endpointsQuery = (model: string) =>
+  queryOptions({
+    queryKey: ['endpoints', model],
+    queryFn: async ({ signal }) =>
+      (await getJson<{ data: { endpoints: Endpoint[] } }>(`/api/v1/models/${model}/endpoints`, undefined, signal)).data
+        .endpoints,
+    staleTime: MINUTE_MS,
+  });

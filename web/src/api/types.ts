@@ -1,0 +1,78 @@
+// The parts of the API's answers that the pages show. Amounts are decimal text, see exact_json.ts.
+
+import type { DecimalText } from '../money/decimal';
+
+export interface Model {
+  id: string;
+  name: string;
+  description?: string | null;
+  created: number;
+  context_length: number | null;
+  architecture?: { input_modalities?: string[]; output_modalities?: string[] } | null;
+  pricing: Partial<Record<PriceKey, DecimalText>>;
+  top_provider?: { max_completion_tokens?: number | null } | null;
+  supported_parameters?: string[];
+}
+
+export type PriceKey =
+  | 'prompt'
+  | 'completion'
+  | 'request'
+  | 'image'
+  | 'audio'
+  | 'internal_reasoning'
+  | 'input_cache_read'
+  | 'input_cache_write'
+  | 'input_cache_write_1h';
+
+export interface KeyInfo {
+  label: string;
+  limit: DecimalText | null;
+  limit_remaining: DecimalText | null;
+  limit_reset?: 'daily' | 'weekly' | 'monthly' | null;
+  usage: DecimalText;
+  usage_daily?: DecimalText;
+  usage_weekly?: DecimalText;
+  usage_monthly?: DecimalText;
+  expires_at?: string | null;
+}
+
+export interface Credits {
+  total_credits: DecimalText;
+  total_usage: DecimalText;
+}
+
+export interface Generation {
+  id: string;
+  model: string;
+  provider_name: string | null;
+  created_at: string;
+  streamed: boolean | null;
+  cancelled: boolean | null;
+  finish_reason: string | null;
+  latency: DecimalText | null;
+  generation_time: DecimalText | null;
+  native_tokens_prompt: number | null;
+  native_tokens_completion: number | null;
+  native_tokens_reasoning: number | null;
+  native_tokens_cached: number | null;
+  total_cost: DecimalText;
+  cache_discount: DecimalText | null;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  cost?: DecimalText;
+  prompt_tokens_details?: { cached_tokens?: number };
+  completion_tokens_details?: { reasoning_tokens?: number };
+}
+
+export interface Endpoint {
+  name: string;
+  tag?: string | null;
+  provider_name?: string | null;
+  context_length?: number | null;
+  pricing?: Partial<Record<PriceKey, DecimalText>>;
+  uptime_last_30m?: DecimalText | null;
+}

@@ -1,0 +1,100 @@
+import { ActionIcon, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import { sessionQuery } from '../api/app_queries';
+import { useApplyPreferences } from '../features/session/preferences';
+import { useViewer } from '../features/session/store';
+import { CloseIcon, MenuIcon } from '../ui/icons';
+import { Logo } from '../ui/Logo';
+import { ToastList } from '../ui/ToastList';
+import classes from './Layout.module.css';
+import { isActive, navigationFor } from './navigation';
+import { READY } from './ready';
+import { Sidebar } from './Sidebar';
+
+const Live = lazy(() => import('../features/live/Live').then(({ Live }) => ({ default: Live })));
+
+export function Layout() {
+  const { t } = useTranslation();
+  const viewer = useViewer();
+  useApplyPreferences();
+  // Keeps who is signed in known on every page.
+  useQuery(sessionQuery);
+  useTitle();
+  return (
+    <div className={classes.frame}>
+      <a href="#content" className="skip">
+        {t('app.skip')}
+      </a>
+      <aside className={classes.side}>
+        <Sidebar />
+      </aside>
+      <TopBar />
+      <main id="content" tabIndex={-1} className={classes.main}>
+        <Outlet />
+      </main>
+      <ToastList />
+      {READY.live && viewer?.account && (
+        <Suspense fallback={null}>
+          <Live account={viewer.account.id} />
+        </Suspense>
+      )}
+    </div>
+  );
+}
+
+/** The pages on a narrow screen, in a dialog of their own. */
+function TopBar() {
+  const { t } = useTranslation();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: closes when another page is open
+  useEffect(() => dialog.current?.close?.(), [path]);
+  return (
+    <header className={classes.top}>
+      <Link to="/" className={classes.brand ?? ''}>
+        <Logo size={26} />
+        <Text fw={700} fz="lg" component="span">
+          {t('app.name')}
+        </Text>
+      </Link>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        size="xl"
+        aria-label={t('app.menu')}
+        onClick={() => dialog.current?.showModal()}
+      >
+        <MenuIcon />
+      </ActionIcon>
+      <dialog ref={dialog} className={classes.drawer} aria-label={t('app.menu')}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size="lg"
+          className={classes.close ?? ''}
+          aria-label={t('common.close')}
+          onClick={() => dialog.current?.close()}
+        >
+          <CloseIcon />
+        </ActionIcon>
+        <Sidebar />
+      </dialog>
+    </header>
+  );
+}
+
+function useTitle(): void {
+  const { t } = useTranslation();
+  const viewer = useViewer();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const page = navigationFor(viewer)
+    .flatMap((group) => group.items)
+    .find((item) => item.to !== '/' && isActive(item.to, path));
+  const title = page ? `${t(page.key)} · ${t('app.name')}` : t('app.name');
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+}

@@ -1,0 +1,122 @@
+import { Button, NativeSelect, Text } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link, useRouterState } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { sessionQuery } from '../api/app_queries';
+import { call } from '../api/client';
+import { BalanceLine } from '../features/credits/BalanceLine';
+import { useKey } from '../features/key/store';
+import { useAccountChoice, useViewer, type Viewer } from '../features/session/store';
+import { Logo } from '../ui/Logo';
+import { useToasts } from '../ui/toasts';
+import { Language, Theme } from './Appearance';
+import classes from './Layout.module.css';
+import { isActive, navigationFor } from './navigation';
+import { READY } from './ready';
+
+/** Pages above, the person below. */
+export function Sidebar() {
+  const { t } = useTranslation();
+  const viewer = useViewer();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  return (
+    <div className={classes.sidebar}>
+      <Link to="/" className={classes.brand ?? ''}>
+        <Logo size={28} />
+        <Text fw={700} fz="lg" component="span">
+          {t('app.name')}
+        </Text>
+      </Link>
+      <nav aria-label={t('app.navigation')} className={classes.nav}>
+        {navigationFor(viewer).map((group) => (
+          <div key={group.key}>
+            <div className={classes.group}>{t(group.key)}</div>
+            {group.items.map((item) => (
+              <Link
+                key={item.to}
+                to={item.to}
+                className={classes.link ?? ''}
+                {...(isActive(item.to, path) ? { 'data-active': true, 'aria-current': 'page' as const } : {})}
+              >
+                {t(item.key)}
+              </Link>
+            ))}
+          </div>
+        ))}
+      </nav>
+      <div className={classes.foot}>
+        {viewer ? <Person viewer={viewer} /> : <SignInLink />}
+        <div className={classes.choices}>
+          <Language />
+          <Theme />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function SignInLink() {
+  const { t } = useTranslation();
+  const here = useRouterState({ select: (state) => state.location.href });
+  const search = /^\/(sign-in|invitations)/.test(here) || here === '/' ? {} : { return_to: here };
+  return (
+    <Button renderRoot={(props) => <Link to="/sign-in" search={search} {...props} />} fullWidth>
+      {t('session.sign_in')}
+    </Button>
+  );
+}
+
+function Person({ viewer }: { viewer: Viewer }) {
+  const { t } = useTranslation();
+  const choose = useAccountChoice((state) => state.choose);
+  const { session, account } = viewer;
+  return (
+    <div className={classes.person}>
+      {READY.account && account && <BalanceLine account={account.id} />}
+      {session.accounts.length > 1 && account && (
+        <NativeSelect
+          size="xs"
+          aria-label={t('session.account')}
+          value={account.id}
+          onChange={(event) => choose(event.currentTarget.value)}
+          data={session.accounts.map(({ id, name }) => ({ value: id, label: name }))}
+        />
+      )}
+      <div className={classes.name}>
+        <Text size="sm" fw={550} truncate title={session.user.email}>
+          {session.user.name || session.user.email}
+        </Text>
+        <SignOut />
+      </div>
+    </div>
+  );
+}
+
+function SignOut() {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const forgetKey = useKey((state) => state.forget);
+  const show = useToasts((state) => state.show);
+  const signOut = useMutation({
+    mutationFn: () => call('POST', '/auth/sign-out'),
+    onSuccess: () => {
+      forgetKey();
+      queries.setQueryData(sessionQuery.queryKey, null);
+      // What the one who left could see is not for the next.
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
+    },
+    onError: (error) => show({ text: error.message, tone: 'failed' }),
+  });
+  return (
+    <Button
+      variant="subtle"
+      color="gray"
+      size="compact-sm"
+      fw={500}
+      onClick={() => signOut.mutate()}
+      loading={signOut.isPending}
+    >
+      {t('session.sign_out')}
+    </Button>
+  );
+}

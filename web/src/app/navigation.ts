@@ -1,0 +1,61 @@
+// Which pages there are, and who sees them in the navigation. What a role may do is decided by the server; this only
+// spares people links that lead to a refusal.
+
+import type { Viewer } from '../features/session/store';
+import { KEY_MAKERS, MONEY_READERS } from '../features/session/store';
+import { READY } from './ready';
+
+export interface NavItem {
+  to: string;
+  key:
+    | 'nav.home'
+    | 'nav.models'
+    | 'nav.rankings'
+    | 'nav.playground'
+    | 'nav.activity'
+    | 'nav.credits'
+    | 'nav.keys'
+    | 'nav.settings'
+    | 'nav.finance'
+    | 'nav.admin';
+}
+
+export interface NavGroup {
+  key: 'nav.explore' | 'nav.account' | 'nav.operations';
+  items: NavItem[];
+}
+
+export function navigationFor(viewer: Viewer | null): NavGroup[] {
+  const groups: NavGroup[] = [
+    {
+      key: 'nav.explore',
+      items: [
+        { to: '/', key: 'nav.home' },
+        { to: '/models', key: 'nav.models' },
+        ...(READY.statistics ? [{ to: '/rankings', key: 'nav.rankings' } as const] : []),
+        { to: '/playground', key: 'nav.playground' },
+      ],
+    },
+  ];
+  if (viewer?.account)
+    groups.push({
+      key: 'nav.account',
+      items: [
+        ...(READY.activity ? [{ to: '/activity', key: 'nav.activity' } as const] : []),
+        ...(READY.account ? [{ to: '/credits', key: 'nav.credits' } as const] : []),
+        ...(READY.account && viewer.is(...KEY_MAKERS) ? [{ to: '/keys', key: 'nav.keys' } as const] : []),
+        { to: '/settings', key: 'nav.settings' },
+      ],
+    });
+  const operations: NavItem[] = [
+    ...(READY.finance && viewer?.is(...MONEY_READERS) ? [{ to: '/finance', key: 'nav.finance' } as const] : []),
+    ...(READY.admin && viewer?.isAdmin ? [{ to: '/admin', key: 'nav.admin' } as const] : []),
+  ];
+  if (operations.length > 0) groups.push({ key: 'nav.operations', items: operations });
+  return groups;
+}
+
+/** A page is active for its own address and those below it. */
+export function isActive(item: string, path: string): boolean {
+  return item === '/' ? path === '/' : path === item || path.startsWith(`${item}/`);
+}

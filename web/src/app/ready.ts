@@ -1,0 +1,10 @@
+// Parts of the app whose side of the gateway is there. Nothing leads to the others.
+
+export const READY = {
+  account: true,
+  activity: false,
+  statistics: false,
+  finance: true,
+  admin: true,
+  live: false,
+} as const satisfies Record<string, boolean>;

@@ -1,0 +1,125 @@
+import { Group, SegmentedControl, Stack, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { activityQuery } from '../../api/app_queries';
+import type { Activity } from '../../api/app_types';
+import { formatUsd } from '../../money/decimal';
+import { buckets } from '../../ui/days';
+import { Figure, Figures } from '../../ui/Figure';
+import { forDrawing, formatCompact, formatCount, formatMoment } from '../../ui/numbers';
+import { QueryView } from '../../ui/QueryView';
+import { StatChart } from '../../ui/StatChart';
+import { Surface } from '../../ui/Surface';
+import { Usd } from '../../ui/Usd';
+import { useLiveInterval } from '../live/store';
+
+const HOUR_MS = 3_600_000;
+const RANGES = { '1d': 24, '7d': 7 * 24, '30d': 30 * 24 } as const;
+type Range = keyof typeof RANGES;
+const MEASURES = ['spend', 'requests', 'tokens'] as const;
+type Measure = (typeof MEASURES)[number];
+/** More would not be told apart. */
+const MOST_SERIES = 8;
+
+/** The sums over a while, by model. */
+export function Totals({ account }: { account: string }) {
+  const { t } = useTranslation();
+  const [range, setRange] = useState<Range>('7d');
+  const [measure, setMeasure] = useState<Measure>('spend');
+  // To the hour, so that the question stays the same while the page is open.
+  const from = useMemo(
+    () => new Date(Math.floor(Date.now() / HOUR_MS - RANGES[range] + 1) * HOUR_MS).toISOString(),
+    [range],
+  );
+  const interval = range === '1d' ? 'hour' : 'day';
+  const activity = useQuery({
+    ...activityQuery(account, { from, group_by: 'model', interval }),
+    refetchInterval: useLiveInterval(),
+  });
+  return (
+    <Surface>
+      <Group justify="space-between" mb="md" gap="sm">
+        <Title order={2} fz="h4">
+          {t('activity.sums')}
+        </Title>
+        <SegmentedControl
+          size="xs"
+          value={range}
+          onChange={(value) => setRange(value as Range)}
+          aria-label={t('activity.range')}
+          data={Object.keys(RANGES).map((value) => ({ value, label: t(`range.${value as Range}`) }))}
+        />
+      </Group>
+      <QueryView query={activity} height={420}>
+        {(data) => (
+          <Stack gap="lg">
+            <Sums totals={data.totals} />
+            {data.series.length > 0 && data.totals.requests > 0 && (
+              <>
+                <SegmentedControl
+                  size="xs"
+                  w="fit-content"
+                  value={measure}
+                  onChange={(value) => setMeasure(value as Measure)}
+                  aria-label={t('activity.measure')}
+                  data={MEASURES.map((value) => ({ value, label: t(`activity.${value}`) }))}
+                />
+                <Drawing data={data} measure={measure} interval={interval} from={from} />
+              </>
+            )}
+          </Stack>
+        )}
+      </QueryView>
+    </Surface>
+  );
+}
+
+function Sums({ totals }: { totals: Activity['totals'] }) {
+  const { t, i18n } = useTranslation();
+  return (
+    <Figures>
+      <Figure label={t('activity.spend')}>
+        <Usd amount={totals.spend} />
+      </Figure>
+      <Figure label={t('activity.requests')}>{formatCount(totals.requests, i18n.language)}</Figure>
+      <Figure label={t('activity.tokens')}>{formatCompact(totals.tokens, i18n.language)}</Figure>
+      <Figure label={t('activity.errors')}>{formatCount(totals.errors, i18n.language)}</Figure>
+    </Figures>
+  );
+}
+
+interface DrawingProps {
+  data: Activity;
+  measure: Measure;
+  interval: 'hour' | 'day';
+  from: string;
+}
+
+function Drawing({ data, measure, interval, from }: DrawingProps) {
+  const { t, i18n } = useTranslation();
+  const drawn = data.groups.slice(0, MOST_SERIES);
+  // The gateway leaves out the times without usage.
+  const points = new Map(data.series.map((point) => [Date.parse(point.at), point]));
+  const moments = buckets(Date.parse(from), Date.now(), interval);
+  return (
+    <StatChart
+      label={t(`activity.${measure}`)}
+      kind="bars"
+      height={260}
+      at={moments.map((at) => formatMoment(at, interval, i18n.language))}
+      series={drawn.map((group) => ({
+        name: group.label,
+        values: moments.map((at) => forDrawing(points.get(Date.parse(at))?.values[group.key]?.[measure]) ?? 0),
+      }))}
+      format={(value) =>
+        measure === 'spend' ? (formatUsd(plain(value), i18n.language) ?? '') : formatCompact(value, i18n.language)
+      }
+    />
+  );
+}
+
+/** A drawn number back into digits, for axis labels. */
+function plain(value: number): string {
+  return value.toFixed(9).replace(/0+$/, '').replace(/\.$/, '');
+}

@@ -1,0 +1,234 @@
+import { Button, Group, Modal, NativeSelect, Stack, TextInput } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { adminPages } from '../../api/app_queries';
+import type { Account, Transaction } from '../../api/app_types';
+import { call } from '../../api/client';
+import { formatUsd } from '../../money/decimal';
+import { ConfirmButton } from '../../ui/Confirm';
+import { EmptyState } from '../../ui/EmptyState';
+import { ErrorState } from '../../ui/ErrorState';
+import { PagedTable } from '../../ui/PagedTable';
+import { Time } from '../../ui/Time';
+import { useToasts } from '../../ui/toasts';
+import { Usd } from '../../ui/Usd';
+
+export function AccountsSection() {
+  const { t } = useTranslation();
+  const [search, setSearch] = useState('');
+  const accounts = useInfiniteQuery(adminPages<Account>('accounts', { q: search.trim() || undefined }));
+  return (
+    <Stack gap="md">
+      <Group justify="space-between" gap="sm">
+        <TextInput
+          flex="1 1 14rem"
+          maw="24rem"
+          aria-label={t('admin.find_account')}
+          placeholder={t('admin.find_account')}
+          value={search}
+          onChange={(event) => setSearch(event.currentTarget.value)}
+        />
+        <NewAccount />
+      </Group>
+      <PagedTable
+        query={accounts}
+        label={t('admin.section.accounts')}
+        rowKey={(row) => row.id}
+        empty={<EmptyState title={t('common.no_match')} text={t('common.no_match_text')} />}
+        columns={[
+          { key: 'name', header: t('keys.name'), heading: true, cell: (row) => row.name },
+          { key: 'id', header: t('settings.account_id'), wide: true, cell: (row) => row.id },
+          { key: 'status', header: t('activity.status'), cell: (row) => statusName(row.status, t) },
+          {
+            key: 'available',
+            header: t('credits.available'),
+            numeric: true,
+            cell: (row) => <Usd amount={row.available} />,
+          },
+          { key: 'since', header: t('settings.since'), wide: true, cell: (row) => <Time at={row.created_at} day /> },
+          { key: 'acts', header: '', cell: (row) => <Acts account={row} /> },
+        ]}
+      />
+    </Stack>
+  );
+}
+
+export function statusName(status: string, t: ReturnType<typeof useTranslation>['t']): string {
+  return status === 'active' || status === 'suspended' || status === 'disabled' || status === 'closed'
+    ? t(`account_status.${status}`)
+    : status;
+}
+
+function NewAccount() {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const [opened, { open, close }] = useDisclosure(false);
+  const [name, setName] = useState('');
+  const create = useMutation({
+    mutationFn: () => call<Account>('POST', '/api/app/admin/accounts', { name: name.trim() }),
+    onSuccess: () => {
+      close();
+      setName('');
+      return queries.invalidateQueries({ queryKey: ['admin', 'accounts'] });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    create.mutate();
+  };
+  return (
+    <>
+      <Button onClick={open}>{t('admin.new_account')}</Button>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title={t('admin.new_account')}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
+        <form onSubmit={submit}>
+          <Stack gap="md">
+            <TextInput
+              label={t('keys.name')}
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+              required
+              data-autofocus
+            />
+            {create.isError && <ErrorState error={create.error} />}
+            <Button type="submit" loading={create.isPending}>
+              {t('common.create')}
+            </Button>
+          </Stack>
+        </form>
+      </Modal>
+    </>
+  );
+}
+
+function Acts({ account }: { account: Account }) {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const show = useToasts((state) => state.show);
+  const path = `/api/app/admin/accounts/${account.id}`;
+  const renew = () => queries.invalidateQueries({ queryKey: ['admin', 'accounts'] });
+  const enable = useMutation({
+    mutationFn: () => call('PATCH', path, { status: 'active' }),
+    onSuccess: renew,
+    onError: (error) => show({ text: error.message, tone: 'failed' }),
+  });
+  return (
+    <Group gap={6} justify="flex-end">
+      <Credit account={account} />
+      {account.status === 'active' ? (
+        <ConfirmButton
+          size="compact-sm"
+          aria-label={`${t('admin.suspend')}: ${account.name}`}
+          title={t('admin.suspend_title', { name: account.name })}
+          text={t('admin.suspend_text')}
+          confirm={t('admin.suspend')}
+          action={async () => {
+            await call('PATCH', path, { status: 'suspended' });
+            await renew();
+          }}
+        >
+          {t('admin.suspend')}
+        </ConfirmButton>
+      ) : (
+        <Button size="compact-sm" variant="default" onClick={() => enable.mutate()} loading={enable.isPending}>
+          {t('admin.resume')}
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+const KINDS = ['topup', 'grant', 'refund', 'adjustment'] as const;
+
+function Credit({ account }: { account: Account }) {
+  const { t, i18n } = useTranslation();
+  const queries = useQueryClient();
+  const show = useToasts((state) => state.show);
+  const [opened, { open, close }] = useDisclosure(false);
+  const [kind, setKind] = useState<(typeof KINDS)[number]>('topup');
+  const [amount, setAmount] = useState('');
+  const [reason, setReason] = useState('');
+  // One for each opening: sending the same form twice books it once.
+  const [idempotencyKey, setIdempotencyKey] = useState('');
+  const wrong = amount.trim() !== '' && !/^-?\d{1,10}(\.\d{1,9})?$/.test(amount.trim());
+  const credit = useMutation({
+    mutationFn: () =>
+      call<Transaction>('POST', `/api/app/admin/accounts/${account.id}/credits`, {
+        kind,
+        amount: amount.trim(),
+        reason: reason.trim(),
+        idempotency_key: idempotencyKey,
+      }),
+    onSuccess: () => {
+      close();
+      show({
+        tone: 'done',
+        text: t('admin.credited', { amount: formatUsd(amount.trim(), i18n.language), name: account.name }),
+      });
+      queries.invalidateQueries({ queryKey: ['admin', 'accounts'] });
+      queries.invalidateQueries({ queryKey: ['account', account.id] });
+      queries.invalidateQueries({ queryKey: ['transactions', account.id] });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!wrong) credit.mutate();
+  };
+  const start = () => {
+    setIdempotencyKey(`web-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
+    setAmount('');
+    setReason('');
+    credit.reset();
+    open();
+  };
+  return (
+    <>
+      <Button size="compact-sm" variant="default" onClick={start} aria-label={`${t('admin.credit')}: ${account.name}`}>
+        {t('admin.credit')}
+      </Button>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title={t('admin.credit_title', { name: account.name })}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
+        <form onSubmit={submit}>
+          <Stack gap="md">
+            <NativeSelect
+              label={t('credits.kind')}
+              value={kind}
+              onChange={(event) => setKind(event.currentTarget.value as (typeof KINDS)[number])}
+              data={KINDS.map((one) => ({ value: one as string, label: t(`transaction.${one}`) }))}
+            />
+            <TextInput
+              label={t('credits.amount')}
+              value={amount}
+              onChange={(event) => setAmount(event.currentTarget.value)}
+              error={wrong ? t('keys.limit_wrong') : undefined}
+              inputMode="decimal"
+              leftSection="$"
+              required
+              data-autofocus
+            />
+            <TextInput
+              label={t('admin.reason')}
+              value={reason}
+              onChange={(event) => setReason(event.currentTarget.value)}
+              required
+            />
+            {credit.isError && <ErrorState error={credit.error} />}
+            <Button type="submit" loading={credit.isPending} disabled={wrong}>
+              {t('admin.credit')}
+            </Button>
+          </Stack>
+        </form>
+      </Modal>
+    </>
+  );
+}

@@ -1,0 +1,214 @@
+import { Badge, Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { adminQuery } from '../../api/app_queries';
+import type { Channel, ChannelTest } from '../../api/app_types';
+import { call } from '../../api/client';
+import { ConfirmButton } from '../../ui/Confirm';
+import { DataTable } from '../../ui/DataTable';
+import { EmptyState } from '../../ui/EmptyState';
+import { formatDuration } from '../../ui/numbers';
+import { QueryView } from '../../ui/QueryView';
+import { StatusDot, type Tone } from '../../ui/StatusDot';
+import { useToasts } from '../../ui/toasts';
+import { useLiveInterval } from '../live/store';
+import { ChannelForm } from './ChannelForm';
+
+const channelsQuery = adminQuery<Channel[]>('channels');
+
+export function ChannelsSection() {
+  const { t } = useTranslation();
+  const channels = useQuery({ ...channelsQuery, refetchInterval: useLiveInterval() });
+  const queries = useQueryClient();
+  const [opened, { open, close }] = useDisclosure(false);
+  const [edited, setEdited] = useState<Channel | null>(null);
+  const edit = (channel: Channel | null) => {
+    setEdited(channel);
+    open();
+  };
+  return (
+    <Stack gap="md">
+      <Group justify="flex-end">
+        <Button onClick={() => edit(null)}>{t('admin.new_channel')}</Button>
+      </Group>
+      <QueryView
+        query={channels}
+        height={280}
+        empty={<EmptyState title={t('admin.no_channels_title')} text={t('admin.no_channels')} />}
+      >
+        {(rows) => (
+          <DataTable
+            label={t('admin.section.channels')}
+            rows={rows}
+            rowKey={(row) => row.id}
+            columns={[
+              { key: 'name', header: t('keys.name'), heading: true, cell: (row) => <Name channel={row} /> },
+              { key: 'health', header: t('admin.health'), cell: (row) => <Health channel={row} /> },
+              {
+                key: 'models',
+                header: t('nav.models'),
+                cell: (row) => (
+                  <Text size="sm" lineClamp={2} component="span" title={row.models.map(({ id }) => id).join(', ')}>
+                    {t('models.count', { count: row.models.length })}
+                  </Text>
+                ),
+              },
+              {
+                key: 'order',
+                header: t('admin.priority_weight'),
+                wide: true,
+                cell: (row) => `${row.priority} / ${row.weight}`,
+              },
+              { key: 'acts', header: '', cell: (row) => <Acts channel={row} onEdit={() => edit(row)} /> },
+            ]}
+          />
+        )}
+      </QueryView>
+      <Modal
+        opened={opened}
+        onClose={close}
+        size="xl"
+        title={edited ? edited.name : t('admin.new_channel')}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
+        <ChannelForm
+          edited={edited}
+          onDone={() => {
+            close();
+            queries.invalidateQueries({ queryKey: ['admin'] });
+            queries.invalidateQueries({ queryKey: ['models'] });
+          }}
+        />
+      </Modal>
+    </Stack>
+  );
+}
+
+function Name({ channel }: { channel: Channel }) {
+  const { t } = useTranslation();
+  return (
+    <Stack gap={2} align="flex-start">
+      <Group gap={6}>
+        <Text size="sm" fw={600} component="span">
+          {channel.name}
+        </Text>
+        {channel.managed_by === 'file' && (
+          <Badge size="sm" variant="default" tt="none" fw={500} title={t('admin.from_file_text')}>
+            {t('admin.from_file')}
+          </Badge>
+        )}
+      </Group>
+      <Text size="xs" c="dimmed" component="span">
+        {channel.provider}
+        {channel.base_url ? ` · ${channel.base_url}` : ''}
+      </Text>
+    </Stack>
+  );
+}
+
+const TONES: Record<string, Tone> = {
+  healthy: 'good',
+  degraded: 'fair',
+  down: 'bad',
+};
+
+function Health({ channel }: { channel: Channel }) {
+  const { t, i18n } = useTranslation();
+  const state = channel.status === 'disabled' ? 'disabled' : String(channel.health?.status ?? channel.status);
+  const latency = channel.health?.latency_ms;
+  const known = (['healthy', 'degraded', 'down', 'disabled', 'unknown'] as const).find((one) => one === state);
+  return (
+    <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
+      <StatusDot tone={TONES[state] ?? 'none'} />
+      <span>{known ? t(`health.${known}`) : state}</span>
+      {typeof latency === 'number' && (
+        <Text size="xs" c="dimmed" component="span">
+          {formatDuration(latency, i18n.language)}
+        </Text>
+      )}
+    </Group>
+  );
+}
+
+function Acts({ channel, onEdit }: { channel: Channel; onEdit: () => void }) {
+  const { t, i18n } = useTranslation();
+  const queries = useQueryClient();
+  const show = useToasts((state) => state.show);
+  const path = `/api/app/admin/channels/${channel.id}`;
+  const failed = (error: Error) => show({ text: error.message, tone: 'failed' });
+  const test = useMutation({
+    mutationFn: () => call<ChannelTest>('POST', `${path}/test`),
+    onSuccess: (result) =>
+      show(
+        result.ok
+          ? {
+              tone: 'done',
+              text: t('admin.test_ok', { name: channel.name, time: formatDuration(result.latency_ms, i18n.language) }),
+            }
+          : {
+              tone: 'failed',
+              text: t('admin.test_failed', { name: channel.name, error: result.error?.message ?? '' }),
+            },
+      ),
+    onError: failed,
+    onSettled: () => queries.invalidateQueries({ queryKey: channelsQuery.queryKey }),
+  });
+  const disabled = channel.status === 'disabled';
+  const set = (status: string) =>
+    call('PATCH', path, { status }).finally(() => queries.invalidateQueries({ queryKey: channelsQuery.queryKey }));
+  const toggle = useMutation({
+    mutationFn: () => set(disabled ? 'enabled' : 'disabled'),
+    onSuccess: () =>
+      show({
+        tone: 'done',
+        text: t(disabled ? 'keys.was_enabled' : 'keys.was_disabled', { name: channel.name }),
+        undo: () => set(disabled ? 'disabled' : 'enabled').catch(failed),
+      }),
+    onError: failed,
+  });
+  const named = (act: string) => `${act}: ${channel.name}`;
+  return (
+    <Group gap={6} justify="flex-end">
+      <Button
+        size="compact-sm"
+        variant="default"
+        onClick={() => test.mutate()}
+        loading={test.isPending}
+        aria-label={named(t('admin.test'))}
+      >
+        {t('admin.test')}
+      </Button>
+      {channel.managed_by !== 'file' && (
+        <>
+          <Button size="compact-sm" variant="default" onClick={onEdit} aria-label={named(t('keys.change'))}>
+            {t('keys.change')}
+          </Button>
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={() => toggle.mutate()}
+            loading={toggle.isPending}
+            aria-label={named(t(disabled ? 'keys.enable' : 'keys.disable'))}
+          >
+            {t(disabled ? 'keys.enable' : 'keys.disable')}
+          </Button>
+          <ConfirmButton
+            size="compact-sm"
+            aria-label={named(t('common.delete'))}
+            title={t('admin.delete_channel_title', { name: channel.name })}
+            text={t('admin.delete_channel')}
+            confirm={t('common.delete')}
+            action={async () => {
+              await call('DELETE', path);
+              await queries.invalidateQueries({ queryKey: ['admin'] });
+            }}
+          >
+            {t('common.delete')}
+          </ConfirmButton>
+        </>
+      )}
+    </Group>
+  );
+}

@@ -1,0 +1,143 @@
+import { Anchor, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { ledgerQuery } from '../../api/app_queries';
+import type { LedgerEntry } from '../../api/app_types';
+import { READY } from '../../app/ready';
+import { endOfDay, startOfDay } from '../../ui/days';
+import { EmptyState } from '../../ui/EmptyState';
+import { PagedTable } from '../../ui/PagedTable';
+import { Time } from '../../ui/Time';
+import { Usd } from '../../ui/Usd';
+import classes from './finance.module.css';
+
+interface LedgerSearch {
+  event?: string;
+  from?: string;
+  to?: string;
+  generation?: string;
+}
+
+/** The entries in the books that touch the account: both sides of each, and its place in the hash chain. */
+export function LedgerBrowser({ account, search }: { account: string; search: LedgerSearch }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const entries = useInfiniteQuery(
+    ledgerQuery(account, {
+      event: search.event,
+      generation_id: search.generation,
+      from: startOfDay(search.from),
+      to: endOfDay(search.to),
+    }),
+  );
+  const set = (change: Partial<Record<keyof LedgerSearch, string | undefined>>) =>
+    navigate({ to: '/finance', search: { ...search, ...change } as LedgerSearch, replace: true });
+  const filtered = Object.keys(search).length > 0;
+  return (
+    <>
+      <Group mb="sm" gap="sm">
+        <TextInput
+          size="xs"
+          flex="1 1 14rem"
+          maw="24rem"
+          aria-label={t('finance.find_request')}
+          placeholder={t('finance.find_request')}
+          value={search.generation ?? ''}
+          onChange={(event) => set({ generation: event.currentTarget.value || undefined })}
+          spellCheck={false}
+        />
+        <TextInput
+          size="xs"
+          flex="1 1 14rem"
+          maw="24rem"
+          aria-label={t('finance.find_event')}
+          placeholder={t('finance.find_event')}
+          value={search.event ?? ''}
+          onChange={(event) => set({ event: event.currentTarget.value || undefined })}
+          spellCheck={false}
+        />
+        <TextInput
+          size="xs"
+          type="date"
+          aria-label={t('common.from')}
+          value={search.from ?? ''}
+          onChange={(event) => set({ from: event.currentTarget.value || undefined })}
+        />
+        <TextInput
+          size="xs"
+          type="date"
+          aria-label={t('common.to')}
+          value={search.to ?? ''}
+          onChange={(event) => set({ to: event.currentTarget.value || undefined })}
+        />
+        {filtered && (
+          <Button size="xs" variant="subtle" onClick={() => navigate({ to: '/finance', search: {}, replace: true })}>
+            {t('common.show_all')}
+          </Button>
+        )}
+      </Group>
+      <PagedTable
+        query={entries}
+        label={t('finance.ledger')}
+        rowKey={(row) => row.event_id}
+        empty={
+          <EmptyState
+            title={t(filtered ? 'common.no_match' : 'finance.empty_title')}
+            text={t(filtered ? 'common.no_match_text' : 'finance.empty')}
+          />
+        }
+        columns={[
+          { key: 'place', header: t('finance.position'), cell: (row) => <span>{String(row.position)}</span> },
+          { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.recorded_at} /> },
+          { key: 'kind', header: t('finance.event'), heading: true, cell: (row) => <Event entry={row} /> },
+          { key: 'postings', header: t('finance.postings'), cell: (row) => <Postings entry={row} /> },
+          {
+            key: 'hash',
+            header: t('finance.hash'),
+            wide: true,
+            cell: (row) => <Code title={row.chain_hash}>{row.chain_hash.slice(0, 12)}…</Code>,
+          },
+        ]}
+      />
+    </>
+  );
+}
+
+function Event({ entry }: { entry: LedgerEntry }) {
+  return (
+    <Stack gap={0}>
+      <Text size="sm" fw={550} component="span">
+        {entry.kind}
+      </Text>
+      <Text size="xs" c="dimmed" ff="monospace" component="span" className={classes.id ?? ''} title={entry.event_id}>
+        {entry.event_id}
+      </Text>
+      {READY.activity && entry.generation_id && (
+        <Anchor
+          size="xs"
+          className={classes.id ?? ''}
+          renderRoot={(props) => <Link to="/activity" search={{ generation: entry.generation_id ?? '' }} {...props} />}
+        >
+          {entry.generation_id}
+        </Anchor>
+      )}
+    </Stack>
+  );
+}
+
+function Postings({ entry }: { entry: LedgerEntry }) {
+  return (
+    <div className={classes.postings}>
+      {entry.postings.map((posting, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the postings of an entry never move
+        <div key={`${posting.account}-${place}`} className={classes.posting}>
+          <span className={classes.account} title={posting.account}>
+            {posting.account}
+          </span>
+          <Usd amount={posting.amount} />
+        </div>
+      ))}
+    </div>
+  );
+}

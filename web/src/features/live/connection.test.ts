@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { connectLive, type LiveMessage, type LiveStatus } from './connection';
+
+class FakeSocket {
+  static all: FakeSocket[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  sent: string[] = [];
+
+  constructor(readonly url: string) {
+    FakeSocket.all.push(this);
+  }
+  send(text: string) {
+    this.sent.push(text);
+  }
+  close() {
+    this.onclose?.();
+  }
+  says(message: object) {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+}
+
+let statuses: LiveStatus[];
+let messages: LiveMessage[];
+let gaps: number;
+let disconnect: () => void;
+const latest = () => {
+  const socket = FakeSocket.all.at(-1);
+  if (!socket) throw new Error('no connection was made');
+  return socket;
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('WebSocket', FakeSocket);
+  FakeSocket.all = [];
+  statuses = [];
+  messages = [];
+  gaps = 0;
+  disconnect = connectLive('ws://gateway/api/app/live', 'acct-1', {
+    onStatus: (status) => statuses.push(status),
+    onMessage: (message) => messages.push(message),
+    onGap: () => {
+      gaps += 1;
+    },
+  });
+});
+
+afterEach(() => {
+  disconnect();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+it('is live only once the server has greeted', () => {
+  latest().onopen?.();
+  expect(statuses).toEqual(['connecting']);
+  expect(JSON.parse(latest().sent[0] ?? '')).toEqual({ account_id: 'acct-1' });
+  latest().says({ kind: 'hello', seq: 7, resumed: false });
+  expect(statuses).toEqual(['connecting', 'live']);
+  expect(gaps).toBe(0);
+});
+
+it('comes back by itself from where it was, and says when that was not possible', () => {
+  latest().onopen?.();
+  latest().says({ kind: 'hello', seq: 7, resumed: false });
+  latest().says({ kind: 'balance', seq: 8, account_id: 'acct-1', balance: '1' });
+  latest().onclose?.();
+  expect(statuses.at(-1)).toBe('lost');
+  vi.advanceTimersByTime(2_000);
+  expect(FakeSocket.all).toHaveLength(2);
+  latest().onopen?.();
+  expect(JSON.parse(latest().sent[0] ?? '')).toEqual({ resume: 8, account_id: 'acct-1' });
+  latest().says({ kind: 'hello', seq: 8, resumed: true });
+  expect(gaps).toBe(0);
+  latest().onclose?.();
+  vi.advanceTimersByTime(2_000);
+  latest().onopen?.();
+  latest().says({ kind: 'hello', seq: 40, resumed: false });
+  expect(gaps).toBe(1);
+  expect(messages).toHaveLength(1);
+});
+
+it('waits longer each time and takes silence for a lost connection', () => {
+  latest().onclose?.();
+  vi.advanceTimersByTime(1_300);
+  latest().onclose?.();
+  vi.advanceTimersByTime(1_300);
+  expect(FakeSocket.all).toHaveLength(2);
+  vi.advanceTimersByTime(1_300);
+  expect(FakeSocket.all).toHaveLength(3);
+  latest().onopen?.();
+  latest().says({ kind: 'hello', seq: 1, resumed: false });
+  vi.advanceTimersByTime(30_000);
+  latest().says({ kind: 'ping' });
+  vi.advanceTimersByTime(30_000);
+  expect(statuses.at(-1)).toBe('live');
+  vi.advanceTimersByTime(20_000);
+  expect(statuses.slice(-2)).toEqual(['lost', 'connecting']);
+});
+
+it('asks for everything again when the server says that some was left out, and ignores what is no message', () => {
+  latest().onopen?.();
+  latest().says({ kind: 'hello', seq: 1, resumed: false });
+  latest().says({ kind: 'gap' });
+  latest().onmessage?.({ data: 'not json' });
+  expect(gaps).toBe(1);
+  expect(messages).toEqual([]);
+});
+
+it('stays away once it is told to', () => {
+  disconnect();
+  vi.advanceTimersByTime(120_000);
+  expect(FakeSocket.all).toHaveLength(1);
+  expect(statuses).toEqual(['connecting']);
+});

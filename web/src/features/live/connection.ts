@@ -1,0 +1,98 @@
+// One WebSocket to the gateway: what it says, in order; comes back by itself, and says when it is not there.
+
+export type LiveMessage =
+  | { kind: 'hello'; seq: number; resumed: boolean }
+  | {
+      kind: 'balance';
+      seq: number;
+      account_id: string;
+      balance: string;
+      pending: string;
+      held: string;
+      available: string;
+      at: string;
+    }
+  | { kind: 'generation'; seq: number; account_id: string; row: unknown }
+  | { kind: 'channel_health'; seq: number; channel_id: string; name: string; status: string }
+  | { kind: 'ping' }
+  | { kind: 'gap' };
+
+export type LiveStatus = 'connecting' | 'live' | 'lost';
+
+interface Listener {
+  onStatus: (status: LiveStatus) => void;
+  onMessage: (message: LiveMessage) => void;
+  /** Messages may have been missed: what is on the page must be asked for again. */
+  onGap: () => void;
+}
+
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+/** The server pings more often than this; a connection that is silent for longer is taken for dead. */
+const SILENCE_MS = 45_000;
+
+/** Connects and stays connected until the returned function is called. */
+export function connectLive(url: string, account: string, listener: Listener): () => void {
+  let socket: WebSocket | null = null;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  let delay = FIRST_RETRY_MS;
+  let seen: number | null = null;
+  let closed = false;
+
+  const heard = (from: WebSocket) => {
+    clearTimeout(silence);
+    silence = setTimeout(() => from.close(), SILENCE_MS);
+  };
+
+  const open = () => {
+    listener.onStatus('connecting');
+    const current = new WebSocket(url);
+    socket = current;
+    current.onopen = () => {
+      current.send(JSON.stringify({ ...(seen === null ? {} : { resume: seen }), account_id: account }));
+      heard(current);
+    };
+    current.onmessage = (event) => {
+      heard(current);
+      const message = read(event.data);
+      if (message === null) return;
+      if (message.kind === 'hello') {
+        // What happened while nobody listened is lost unless the server could pick up where it was.
+        if (seen !== null && !message.resumed) listener.onGap();
+        if (seen === null || !message.resumed) seen = message.seq;
+        delay = FIRST_RETRY_MS;
+        listener.onStatus('live');
+      } else if (message.kind === 'gap') {
+        listener.onGap();
+      } else if (message.kind !== 'ping') {
+        seen = message.seq;
+        listener.onMessage(message);
+      }
+    };
+    current.onclose = () => {
+      clearTimeout(silence);
+      if (closed || socket !== current) return;
+      listener.onStatus('lost');
+      retry = setTimeout(open, delay * (0.75 + Math.random() / 2));
+      delay = Math.min(delay * 2, LONGEST_RETRY_MS);
+    };
+  };
+
+  open();
+  return () => {
+    closed = true;
+    clearTimeout(retry);
+    clearTimeout(silence);
+    socket?.close();
+  };
+}
+
+function read(data: unknown): LiveMessage | null {
+  try {
+    const message = JSON.parse(String(data));
+    return typeof message?.kind === 'string' ? message : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,116 @@
+import { Button, Group, Select } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { modelsQuery } from '../../api/queries';
+import type { Model } from '../../api/types';
+import { DataTable } from '../../ui/DataTable';
+import { EmptyState } from '../../ui/EmptyState';
+import { PageHeader } from '../../ui/PageHeader';
+import { QueryView } from '../../ui/QueryView';
+import { formatTokens } from '../../ui/tokens';
+import { MOST_COMPARED } from './comparison';
+import { ModelName } from './ModelTable';
+import { PerMillion } from './Price';
+import { modalities } from './select';
+
+const route = getRouteApi('/compare');
+
+export function ComparePage() {
+  const { t } = useTranslation();
+  const ids = (route.useSearch().models ?? '').split(',').filter(Boolean).slice(0, MOST_COMPARED);
+  const navigate = route.useNavigate();
+  const models = useQuery(modelsQuery);
+  const set = (next: string[]) =>
+    navigate({ search: next.length === 0 ? {} : { models: next.join(',') }, replace: true });
+  return (
+    <>
+      <PageHeader title={t('models.compare_title')} lead={t('models.lead')}>
+        {ids.length > 0 && (
+          <Button
+            variant="default"
+            renderRoot={(props) => <Link to="/playground" search={{ models: ids.join(',') }} {...props} />}
+          >
+            {t('models.try_all')}
+          </Button>
+        )}
+      </PageHeader>
+      <QueryView query={models} height={320}>
+        {(all) => (
+          <>
+            <Group mb="md">
+              {ids.length < MOST_COMPARED && (
+                <Select
+                  aria-label={t('models.add')}
+                  placeholder={t('models.add')}
+                  value={null}
+                  onChange={(id) => id && set([...ids, id])}
+                  data={all.filter(({ id }) => !ids.includes(id)).map(({ id, name }) => ({ value: id, label: name }))}
+                  searchable
+                  limit={50}
+                />
+              )}
+            </Group>
+            {ids.length === 0 ? (
+              <EmptyState title={t('models.compare_none_title')} text={t('models.compare_none')} />
+            ) : (
+              <Comparison
+                models={ids.flatMap((id) => all.find((model) => model.id === id) ?? [])}
+                onRemove={(id) => set(ids.filter((one) => one !== id))}
+              />
+            )}
+          </>
+        )}
+      </QueryView>
+    </>
+  );
+}
+
+function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: string) => void }) {
+  const { t, i18n } = useTranslation();
+  const tokens = (count: number | null | undefined) => (count ? formatTokens(count, i18n.language) : '–');
+  const rows: { name: string; of: (model: Model) => React.ReactNode }[] = [
+    { name: t('models.input'), of: (model) => <PerMillion perToken={model.pricing.prompt} /> },
+    { name: t('models.output'), of: (model) => <PerMillion perToken={model.pricing.completion} /> },
+    { name: t('models.cache_read'), of: (model) => <PerMillion perToken={model.pricing.input_cache_read} /> },
+    { name: t('models.context_title'), of: (model) => tokens(model.context_length) },
+    { name: t('models.output_title'), of: (model) => tokens(model.top_provider?.max_completion_tokens) },
+    { name: t('models.modalities'), of: (model) => modalities(model).join(', ') || '–' },
+    { name: t('models.parameters'), of: (model) => (model.supported_parameters ?? []).join(', ') || '–' },
+    {
+      name: '',
+      of: (model) => (
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          onClick={() => onRemove(model.id)}
+          aria-label={`${t('models.take_away')}: ${model.name}`}
+        >
+          {t('models.take_away')}
+        </Button>
+      ),
+    },
+  ];
+  return (
+    <>
+      <Group gap="lg" mb="sm">
+        {models.map((model) => (
+          <ModelName key={model.id} model={model} />
+        ))}
+      </Group>
+      <DataTable
+        label={t('models.compare_title')}
+        rows={rows}
+        rowKey={(row) => row.name}
+        columns={[
+          { key: 'what', header: '', heading: true, cell: (row) => row.name },
+          ...models.map((model) => ({
+            key: model.id,
+            header: model.name,
+            cell: (row: (typeof rows)[number]) => row.of(model),
+          })),
+        ]}
+      />
+    </>
+  );
+}

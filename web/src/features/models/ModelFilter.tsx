@@ -1,0 +1,108 @@
+import { Button, Checkbox, CloseButton, Group, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
+import { getRouteApi } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import type { Model } from '../../api/types';
+import { CONTEXTS, MODEL_ORDERS, type ModelsSearch, PRICE_CAPS } from '../../app/search';
+import { SearchIcon } from '../../ui/icons';
+import { formatTokens } from '../../ui/tokens';
+import { authorOf, choices, modalities } from './select';
+
+const route = getRouteApi('/models');
+
+/** What to look for. All of it stands in the address, so that a search can be kept and shared. */
+export function ModelFilter({ models }: { models: readonly Model[] }) {
+  const { t, i18n } = useTranslation();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const set = (change: Partial<Record<keyof ModelsSearch, string | boolean | undefined>>) =>
+    navigate({ search: (before) => ({ ...before, ...change }) as ModelsSearch, replace: true, resetScroll: false });
+  const pick = (name: keyof ModelsSearch, label: string, options: { value: string; label: string }[]) =>
+    options.length > 1 && (
+      <NativeSelect
+        size="xs"
+        aria-label={label}
+        value={String(search[name] ?? '')}
+        onChange={(event) => set({ [name]: event.currentTarget.value || undefined })}
+        data={[{ value: '', label }, ...options]}
+      />
+    );
+  const same = (values: string[]) => values.map((value) => ({ value, label: value }));
+  const { sort: _, view: __, ...filters } = search;
+  return (
+    <>
+      <Group mb="sm" gap="sm">
+        <TextInput
+          flex="1 1 16rem"
+          value={search.q ?? ''}
+          onChange={(event) => set({ q: event.currentTarget.value || undefined })}
+          placeholder={t('models.search')}
+          aria-label={t('models.search')}
+          leftSection={<SearchIcon />}
+          rightSection={
+            search.q && <CloseButton size="sm" aria-label={t('models.clear')} onClick={() => set({ q: undefined })} />
+          }
+        />
+        <NativeSelect
+          value={search.sort ?? 'name'}
+          onChange={(event) =>
+            set({ sort: event.currentTarget.value === 'name' ? undefined : event.currentTarget.value })
+          }
+          data={MODEL_ORDERS.map((order) => ({ value: order as string, label: t(`models.sort_${order}`) }))}
+          aria-label={t('models.sort')}
+        />
+        <SegmentedControl
+          value={search.view ?? 'cards'}
+          onChange={(view) => set({ view: view === 'table' ? 'table' : undefined })}
+          aria-label={t('models.view')}
+          data={[
+            { value: 'cards', label: t('models.cards') },
+            { value: 'table', label: t('models.table') },
+          ]}
+        />
+      </Group>
+      <Group mb="md" gap="sm">
+        {pick('author', t('models.any_author'), same(choices(models, (model) => [authorOf(model)])))}
+        {pick('modality', t('models.any_modality'), same(choices(models, modalities)))}
+        {pick(
+          'context',
+          t('models.any_context'),
+          CONTEXTS.map((value) => ({
+            value,
+            label: t('models.at_least', { tokens: formatTokens(Number(value), i18n.language) }),
+          })),
+        )}
+        {pick(
+          'price',
+          t('models.any_price'),
+          PRICE_CAPS.map((value) => ({ value, label: t('models.at_most', { price: `$${value}` }) })),
+        )}
+        {pick(
+          'parameter',
+          t('models.any_parameter'),
+          same(choices(models, (model) => model.supported_parameters ?? [])),
+        )}
+        <Checkbox
+          size="xs"
+          label={t('models.free_only')}
+          checked={search.free ?? false}
+          onChange={(event) => set({ free: event.currentTarget.checked || undefined })}
+        />
+        {Object.keys(filters).length > 0 && (
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            onClick={() =>
+              navigate({
+                search: ({ sort, view }) => ({ ...(sort ? { sort } : {}), ...(view ? { view } : {}) }),
+                replace: true,
+                resetScroll: false,
+              })
+            }
+          >
+            {t('models.clear')}
+          </Button>
+        )}
+      </Group>
+    </>
+  );
+}

@@ -1,0 +1,37 @@
+import { Title } from '@mantine/core';
+import { useEffect, useRef } from 'react';
+import { MessageView } from './MessageView';
+import classes from './playground.module.css';
+import type { Message } from './use_conversation';
+
+/** One model's side of the conversation. */
+export function Conversation({
+  model,
+  messages,
+  titled,
+}: {
+  model: string;
+  messages: readonly Message[];
+  titled: boolean;
+}) {
+  const end = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: follows the conversation as it grows
+  useEffect(() => {
+    // Newer browsers return a promise here, which is no clean-up.
+    end.current?.scrollIntoView({ block: 'nearest' });
+  }, [messages]);
+  const busy = messages.at(-1)?.state === 'streaming';
+  return (
+    <div className={classes.conversation} role="log" aria-live="polite" aria-busy={busy} aria-label={model}>
+      {titled && (
+        <Title order={2} fz="sm">
+          {model}
+        </Title>
+      )}
+      {messages.map((message) => (
+        <MessageView key={message.id} message={message} />
+      ))}
+      <div ref={end} className={classes.end} />
+    </div>
+  );
+}

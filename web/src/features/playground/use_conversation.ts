@@ -1,0 +1,70 @@
+// A conversation with one or several models at once: their messages, the answers that are streaming in, and how to
+// stop them. Every model remembers its own answers only.
+
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { type Answer, type AnswerRequest, NO_ANSWER, streamAnswer, type Turn } from './answer';
+
+export interface Message extends Turn {
+  id: number;
+  answer?: Answer;
+  error?: Error;
+  state: 'done' | 'streaming' | 'stopped' | 'failed';
+}
+
+export type Conversations = Readonly<Record<string, readonly Message[]>>;
+export type Sampling = Omit<AnswerRequest, 'turns' | 'model'>;
+
+export function useConversations() {
+  const [conversations, setConversations] = useState<Conversations>({});
+  const running = useRef<AbortController | null>(null);
+  const nextId = useRef(1);
+
+  const stop = useCallback(() => running.current?.abort(), []);
+  const clear = useCallback(() => {
+    running.current?.abort();
+    setConversations({});
+  }, []);
+  // Leaving the page ends what is running: an answer nobody reads is still charged.
+  useEffect(() => () => running.current?.abort(), []);
+
+  const ask = useCallback(
+    async (model: string, text: string, sampling: Sampling, key: string, signal: AbortSignal) => {
+      const before = conversations[model] ?? [];
+      const question: Message = { id: nextId.current++, role: 'user', content: text, state: 'done' };
+      const id = nextId.current++;
+      const turns = [...before.filter((message) => message.content !== ''), question].map(({ role, content }) => ({
+        role,
+        content,
+      }));
+      const answer: Message = { id, role: 'assistant', content: '', answer: NO_ANSWER, state: 'streaming' };
+      setConversations((all) => ({ ...all, [model]: [...before, question, answer] }));
+      const change = (changed: Partial<Message>) =>
+        setConversations((all) => ({
+          ...all,
+          [model]: (all[model] ?? []).map((message) => (message.id === id ? { ...message, ...changed } : message)),
+        }));
+      try {
+        for await (const part of streamAnswer({ ...sampling, model, turns }, key, signal))
+          change({ answer: part, content: part.text });
+        change({ state: 'done' });
+      } catch (error) {
+        if (signal.aborted) change({ state: 'stopped' });
+        else change({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
+      }
+    },
+    [conversations],
+  );
+
+  /** Asks all models at once; done when the last answer is. */
+  const send = useCallback(
+    async (models: readonly string[], text: string, sampling: Sampling, key: string) => {
+      const abort = new AbortController();
+      running.current = abort;
+      await Promise.all(models.map((model) => ask(model, text, sampling, key, abort.signal)));
+    },
+    [ask],
+  );
+
+  const busy = Object.values(conversations).some((messages) => messages.at(-1)?.state === 'streaming');
+  return { conversations, busy, send, stop, clear };
+}

@@ -1,0 +1,40 @@
+import { Button, Skeleton, Stack } from '@mantine/core';
+import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Page } from '../api/client';
+import { type Column, DataTable } from './DataTable';
+import { ErrorState } from './ErrorState';
+
+interface PagedTableProps<Row> {
+  query: UseInfiniteQueryResult<InfiniteData<Page<Row>>>;
+  label: string;
+  columns: Column<Row>[];
+  rowKey: (row: Row) => string;
+  empty: ReactNode;
+  fresh?: (row: Row) => boolean;
+}
+
+/** A list that is fetched page by page, in its four states. */
+export function PagedTable<Row>({ query, empty, ...table }: PagedTableProps<Row>) {
+  const { t } = useTranslation();
+  const rows = query.data?.pages.flatMap((page) => page.data) ?? [];
+  return (
+    <Stack gap="md" aria-busy={query.isFetching}>
+      {query.isError && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
+      {query.isPending && <Skeleton height={280} radius="lg" aria-label={t('common.loading')} />}
+      {query.isSuccess && rows.length === 0 && empty}
+      {rows.length > 0 && <DataTable {...table} rows={rows} />}
+      {query.hasNextPage && (
+        <Button
+          variant="default"
+          mx="auto"
+          loading={query.isFetchingNextPage}
+          onClick={() => query.fetchNextPage({ cancelRefetch: false })}
+        >
+          {t('common.more')}
+        </Button>
+      )}
+    </Stack>
+  );
+}

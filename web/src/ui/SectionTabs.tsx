@@ -1,0 +1,26 @@
+import { Link } from '@tanstack/react-router';
+import classes from './tabs.module.css';
+
+/** Pages within a page, each with an address of its own. */
+export function SectionTabs({
+  label,
+  sections,
+}: {
+  label: string;
+  sections: readonly { to: string; label: string; active: boolean }[];
+}) {
+  return (
+    <nav aria-label={label} className={classes.tabs}>
+      {sections.map((section) => (
+        <Link
+          key={section.to}
+          to={section.to}
+          className={classes.tab ?? ''}
+          {...(section.active ? { 'data-active': true, 'aria-current': 'page' as const } : {})}
+        >
+          {section.label}
+        </Link>
+      ))}
+    </nav>
+  );
+}
