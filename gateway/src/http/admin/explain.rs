@@ -61,8 +61,9 @@ struct Placed {
     figures: ToldFigures,
 }
 
+/// Where a chat request would go and why, without sending it: every endpoint, the filters that removed some, the order of the rest.
 #[utoipa::path(post, path = "/admin/route/explain", tag = "administration", security(("key" = [])), request_body = ExplainBody,
-    responses((status = 200, body = Data<Explanation>)))]
+    responses((status = 200, description = "the route", body = Data<Explanation>)))]
 pub async fn explain_route(
     administrator: Administrator,
     State(services): State<Arc<Services>>,

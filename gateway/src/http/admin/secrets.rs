@@ -10,7 +10,9 @@ use crate::http::caller::Administrator;
 use crate::http::envelope::Data;
 use crate::http::error::ApiError;
 
-#[utoipa::path(post, path = "/admin/secrets/rotate", tag = "administration", security(("key" = [])), responses((status = 200, body = Data<Rotation>)))]
+/// Seals every stored secret anew with the present secret key.
+#[utoipa::path(post, path = "/admin/secrets/rotate", tag = "administration", security(("key" = [])),
+    responses((status = 200, description = "how many secrets were sealed anew", body = Data<Rotation>)))]
 pub async fn rotate_secrets(administrator: Administrator, State(services): State<Arc<Services>>) -> Result<Data<Rotation>, ApiError> {
     administrator.platform()?;
     Ok(Data { data: services.control.rotate_secrets(&administrator.act()).await? })
