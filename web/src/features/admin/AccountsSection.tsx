@@ -13,7 +13,6 @@ import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
-import { Usd } from '../../ui/Usd';
 
 export function AccountsSection() {
   const { t } = useTranslation();
@@ -44,8 +43,7 @@ export function AccountsSection() {
           {
             key: 'available',
             header: t('credits.available'),
-            numeric: true,
-            cell: (row) => <Usd amount={row.available} />,
+            amount: (row) => row.available,
           },
           { key: 'since', header: t('settings.since'), wide: true, cell: (row) => <Time at={row.created_at} day /> },
           { key: 'acts', header: '', cell: (row) => <Acts account={row} /> },
