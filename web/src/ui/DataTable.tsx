@@ -15,6 +15,10 @@ export interface Column<Row> {
   numeric?: boolean;
   /** Left out where there is little room. */
   wide?: boolean;
+  /** Only as wide as what stands in it. */
+  narrow?: boolean;
+  /** What stands above it instead of the bare words. */
+  head?: ReactNode;
   /** The row's name; one column of a table. */
   heading?: boolean;
 }
@@ -43,8 +47,14 @@ export function DataTable<Row>({ label, columns, rows, rowKey, fresh }: DataTabl
         <thead>
           <tr>
             {drawn.map((column) => (
-              <th key={column.key} scope="col" data-numeric={column.numeric || undefined} data-wide={column.wide}>
-                {column.header}
+              <th
+                key={column.key}
+                scope="col"
+                data-numeric={column.numeric || undefined}
+                data-wide={column.wide}
+                data-narrow={column.narrow}
+              >
+                {column.head ?? column.header}
               </th>
             ))}
           </tr>
@@ -60,6 +70,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, fresh }: DataTabl
                     {...(column.heading ? { scope: 'row' } : {})}
                     data-numeric={column.numeric || undefined}
                     data-wide={column.wide}
+                    data-narrow={column.narrow}
                     data-label={column.header}
                   >
                     {column.draw(row)}

@@ -2,6 +2,7 @@
 
 import { Anchor } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { GenerationDetail } from '../../api/app_types';
 import { formatUsd, placesOf, shift } from '../../money/decimal';
@@ -62,7 +63,7 @@ const COSTS = [
   'request',
 ] as const;
 
-function costName(kind: string, t: ReturnType<typeof useTranslation>['t']): string {
+function costName(kind: string, t: TFunction): string {
   const known = COSTS.find((one) => one === kind);
   return known ? t(`price.${known}`) : kind;
 }

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, NativeSelect, Select, Text, TextInput, Title, UnstyledButton } from '@mantine/core';
+import { Button, Group, NativeSelect, Select, Text, TextInput, Title, UnstyledButton } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
@@ -186,15 +186,17 @@ function ModelCell({ row }: { row: GenerationRow }) {
 export function Status({ row }: { row: GenerationRow }) {
   const { t } = useTranslation();
   return (
-    <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
-      <StatusDot tone={TONES[row.status] ?? 'none'} />
-      <span>{t(`status.${row.status}`)}</span>
+    <div>
+      <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
+        <StatusDot tone={TONES[row.status] ?? 'none'} />
+        <span>{t(`status.${row.status}`)}</span>
+      </Group>
       {row.error_type && (
-        <Badge size="sm" variant="light" color="red" tt="none" fw={500}>
+        <Text size="xs" c="dimmed" component="div">
           {row.error_type}
-        </Badge>
+        </Text>
       )}
-    </Group>
+    </div>
   );
 }
 

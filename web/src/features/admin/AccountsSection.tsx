@@ -1,6 +1,7 @@
 import { Button, Group, Modal, NativeSelect, Stack, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import type { TFunction } from 'i18next';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminPages } from '../../api/app_queries';
@@ -53,7 +54,7 @@ export function AccountsSection() {
   );
 }
 
-export function statusName(status: string, t: ReturnType<typeof useTranslation>['t']): string {
+export function statusName(status: string, t: TFunction): string {
   return status === 'active' || status === 'suspended' || status === 'disabled' || status === 'closed'
     ? t(`account_status.${status}`)
     : status;

@@ -134,7 +134,7 @@ function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {
             rows={rows}
             rowKey={(row) => row.model}
             columns={[
-              { key: 'rank', header: '#', cell: (row) => <Rank row={row} /> },
+              { key: 'rank', header: '#', narrow: true, cell: (row) => <Rank row={row} /> },
               {
                 key: 'model',
                 header: t('playground.model'),
@@ -212,7 +212,7 @@ function Apps({ period }: { period: Period }) {
             rows={rows}
             rowKey={(row) => `${row.rank}`}
             columns={[
-              { key: 'rank', header: '#', cell: (row) => row.rank },
+              { key: 'rank', header: '#', narrow: true, cell: (row) => row.rank },
               {
                 key: 'app',
                 header: t('activity.app'),
