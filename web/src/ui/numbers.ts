@@ -25,7 +25,6 @@ export function formatShare(share: number | null | undefined, language: string):
 /** Milliseconds as people say them: 340 ms, 1.27 s. */
 export function formatDuration(milliseconds: number | null | undefined, language: string): string {
   if (milliseconds === null || milliseconds === undefined) return '–';
-  if (milliseconds === 0) return '< 1 ms';
   const digits = { maximumFractionDigits: milliseconds < 1_000 ? 0 : 2 };
   const number = new Intl.NumberFormat(language, digits);
   return milliseconds < 1_000 ? `${number.format(milliseconds)} ms` : `${number.format(milliseconds / 1_000)} s`;
