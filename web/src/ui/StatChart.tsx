@@ -33,7 +33,7 @@ export function StatChart(props: StatChartProps) {
       {asTable ? (
         <Numbers {...props} />
       ) : (
-        <Suspense fallback={<Skeleton height={height} />}>
+        <Suspense fallback={<Skeleton height={height} aria-busy="true" />}>
           <Drawing {...props} />
         </Suspense>
       )}
