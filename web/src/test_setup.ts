@@ -1,4 +1,4 @@
-import { configure, configure } from '@testing-library/react';
+import { configure } from '@testing-library/react';
 import { vi } from 'vitest';
 
 // A machine under load is slow, not wrong.
@@ -22,6 +22,3 @@ vi.stubGlobal(
   },
 );
 Object.defineProperty(document, 'fonts', { value: new EventTarget(), configurable: true });
-
-// A busy machine takes its time; what never comes still fails.
-configure({ asyncUtilTimeout: 20_000 });
