@@ -92,6 +92,14 @@ export async function untranslated(page, language) {
   return shown.filter((text) => foreign.has(text) || keys.has(text));
 }
 
+/** Whether the gateway pushes: web/src/app/ready.ts. Otherwise pages ask every few seconds. */
+const PUSHED = !/live: false/.test(
+  await readFile(fileURLToPath(new URL('../src/app/ready.ts', import.meta.url)), 'utf8').catch(() => ''),
+);
+
+/** Until the page is kept up to date, in the way it should be. */
+export const watched = (page) => page.getByText(PUSHED ? /^Live$/ : /^Asked for every few seconds/).waitFor();
+
 /** A number with its name above it. */
 export const figure = (page, name) =>
   page
