@@ -47,7 +47,11 @@ const running = new WeakMap();
 function countRequests(page) {
   const open = new Set();
   running.set(page, open);
-  page.on('request', (request) => open.add(request));
+  page.on('request', (request) => {
+    // What the page before still waited for is never answered.
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) open.clear();
+    open.add(request);
+  });
   for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => open.delete(request));
 }
 
