@@ -13,7 +13,7 @@ mkdirSync(SCREENS, { recursive: true });
 
 /** Keeps a picture of the page under a name. */
 export const picture = (page, name, options = {}) =>
-  page.screenshot({ path: join(SCREENS, `${name}.png`), ...options });
+  page.screenshot({ path: join(SCREENS, `${name}.jpg`), type: 'jpeg', quality: 85, ...options });
 
 /** A page of somebody signed in, in English. */
 export async function signedIn(browser, url, person = ADMIN, size = {}) {
