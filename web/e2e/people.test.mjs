@@ -81,7 +81,7 @@ describe('people', () => {
       'the credit',
     );
     await redeem();
-    await acting.page.getByText('This code was used already.').waitFor();
+    await acting.page.getByText('This code has been used.').waitFor();
     assert.deepEqual(watching.errors, []);
     await watching.context.close();
     await acting.context.close();
