@@ -98,7 +98,7 @@ const PUSHED = !/live: false/.test(
 );
 
 /** Until the page is kept up to date, in the way it should be. */
-export const watched = (page) => page.getByText(PUSHED ? /^Live$/ : /^Asked for every few seconds/).waitFor();
+export const watched = (page) => page.getByText(PUSHED ? /^Live$/ : /^Refreshed every few seconds/).waitFor();
 
 /** A number with its name above it. */
 export const figure = (page, name) =>

@@ -37,7 +37,7 @@ after(async () => {
 async function throughProvider(page, return_to) {
   await page.goto(`/sign-in?${new URLSearchParams({ return_to })}`);
   await settled(page);
-  await page.getByRole('link', { name: /Sign in with/ }).click();
+  await page.getByRole('link', { name: /Continue with/ }).click();
 }
 
 describe('the provider', () => {
@@ -49,7 +49,8 @@ describe('the provider', () => {
     await picture(page, 'sign-in-provider.en.light.1280');
     await throughProvider(page, '/settings/profile');
     await page.waitForURL(/\/settings\/profile$/);
-    await page.getByText('ada@company.example').first().waitFor();
+    await settled(page);
+    assert.equal(await page.getByLabel('E-mail').inputValue(), 'ada@company.example');
     assert.deepEqual(errors, []);
     await context.close();
   });
@@ -89,7 +90,7 @@ describe('another program', () => {
     await settled(page);
     await picture(page, 'consent.en.light.1280');
     await page.getByLabel('Limit').fill('1.50');
-    await page.getByRole('button', { name: 'Give a key' }).click();
+    await page.getByRole('button', { name: 'Give it the key' }).click();
     await page.waitForURL((address) => address.href.startsWith(callback));
     const code = new URL(page.url()).searchParams.get('code');
     const trade = (code_verifier) =>
