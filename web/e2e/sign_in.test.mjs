@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import { chat, picture, signedIn } from './app.mjs';
+import { api, chat, picture, signedIn } from './app.mjs';
 import { launch, openPage, settled } from './browser.mjs';
 import { startGateway, startIdentityProvider } from './gateway.mjs';
 
@@ -49,8 +49,9 @@ describe('the provider', () => {
     await picture(page, 'sign-in-provider.en.light.1280');
     await throughProvider(page, '/settings/profile');
     await page.waitForURL(/\/settings\/profile$/);
-    await settled(page);
-    assert.equal(await page.getByLabel('E-mail').inputValue(), 'ada@company.example');
+    const { session } = await api(page, 'GET', '/api/app/session');
+    assert.equal(session.user.email, 'ada@company.example');
+    assert.equal(session.accounts[0].role, 'owner');
     assert.deepEqual(errors, []);
     await context.close();
   });
@@ -59,7 +60,7 @@ describe('the provider', () => {
     await identity.person({ sub: 'p-2', email: 'eve@company.example', email_verified: false, name: 'Eve' });
     const { page, context } = await openPage(browser, { url: gateway.url });
     await throughProvider(page, '/credits');
-    await page.waitForURL(/\/sign-in\?.*error=unverified/);
+    await page.waitForURL(/\/sign-in\?.*error=email_unverified/);
     await page.getByText('The provider has not verified this e-mail address.').waitFor();
     await context.close();
   });
