@@ -64,6 +64,8 @@ class Distributed(Tollgate):
     def __init__(self, folder: Path, mock_url: str, channels: list[Channel]):
         super().__init__(folder, mock_url, channels)
         more = {"MOCK_API_KEY": "mock-key", "TOLLGATE_ADMIN_PASSWORD": "correct horse battery staple", "NO_COLOR": "1"}
+        # The mock is on this machine, also for channels of the API.
+        more |= {"TOLLGATE_UPSTREAMS__ALLOW_PRIVATE": "true"}
         # The servers do; and holds of a gateway that was killed are ended soon.
         more |= {"TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS": "true", "TOLLGATE_STREAM__HOLD_TTL": "15s", "TOLLGATE_STREAM__RENEWAL_INTERVAL": "3s"}
         self.deployment = Replicated(folder / "stack", Path(self.command), folder / "tollgate.toml", more)

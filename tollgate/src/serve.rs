@@ -83,6 +83,9 @@ impl StoppedDeployment {
         let stores = Stores::open(loaded, data_dir.path(), roles).await?;
         let core = Core::start(stores, roles, (&loaded.config).into()).await?;
         share_routing(&loaded.config, &core);
+        // Commands tell of channels what was last known of them.
+        let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
+        board.restore().await.map_err(ControlError::from)?;
         Ok(Self { core: Arc::new(core), _data_dir: data_dir })
     }
 

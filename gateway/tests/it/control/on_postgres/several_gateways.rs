@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use gateway::control::channel::Availability;
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
 use gateway::control::store::Act;
-use gateway::control::{Catalog, Control};
+use gateway::control::{Catalog, Control, ControlError};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,6 +47,19 @@ async fn a_change_on_one_gateway_reaches_the_others() {
     let key = one.create_key(&act(), key).await.unwrap();
     shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_ok()).await;
     let stored = one.create_channel(&act(), channel("main")).await.unwrap();
+    shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
+    let changed = |change: fn(&mut gateway::control::channel::ChannelSpec)| {
+        one.change_channel::<ControlError>(&act(), stored.id, move |before| {
+            let mut spec = before.spec.clone();
+            change(&mut spec);
+            Ok(spec)
+        })
+    };
+    changed(|spec| spec.priority = 7).await.unwrap();
+    shown(&two, |catalog| catalog.channels().iter().any(|channel| channel.priority == 7)).await;
+    changed(|spec| spec.status = Availability::Disabled).await.unwrap();
+    shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
+    changed(|spec| spec.status = Availability::Enabled).await.unwrap();
     shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
     one.delete_channel(&act(), stored.id).await.unwrap();
     shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
