@@ -108,7 +108,7 @@ async fn a_served_channel_whose_upstream_dies_is_left_out_and_taken_back_by_chec
     let database = format!("sqlite://{}", deployment.folder().join("tollgate-data/tollgate.db").display());
     let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
     let sql = "SELECT count(*), coalesce(sum(provider_cost_nanos), 0), coalesce(sum(amount_nanos), 0) FROM ledger_entries \
-        WHERE account_id = '00000000-0000-0000-0000-000000000000' AND event_type = 'usage.released'";
+        WHERE account_id = zeroblob(16) AND event_type = 'usage.released'";
     let (checks, cost, charged): (i64, i64, i64) = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();
     // Ten tokens of prompt and eight of answer at a dollar a million.
     assert!(checks >= 2 && cost == checks * 18_000 && charged == 0, "{checks} checks cost {cost}, charged {charged}");

@@ -120,7 +120,7 @@ async fn a_checks_cost_is_the_system_accounts_and_the_books_are_right() {
     let sql = "SELECT account_id, event_type, amount_nanos, provider_cost_nanos FROM ledger_entries WHERE provider_cost_nanos IS NOT NULL";
     let waiting = async {
         loop {
-            let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+            let rows: Vec<(Vec<u8>, String, i64, i64)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
             if !rows.is_empty() {
                 return rows;
             }
@@ -131,7 +131,7 @@ async fn a_checks_cost_is_the_system_accounts_and_the_books_are_right() {
     for row in booked {
         // Ten tokens of prompt and eight of answer, at what the provider bills; charged to nobody.
         let expected = 10 * 3_000 + 8 * 7_000;
-        assert_eq!(row, (AccountId::SYSTEM.uuid().to_string(), "usage.released".to_owned(), 0, expected));
+        assert_eq!(row, (AccountId::SYSTEM.uuid().as_bytes().to_vec(), "usage.released".to_owned(), 0, expected));
     }
     let after = gateway.books.services.gate.amounts(customer).await.unwrap();
     assert_eq!((before.posted, before.pending, before.held), (after.posted, after.pending, after.held), "no customer pays");

@@ -176,7 +176,7 @@ impl Gateway {
         let settled = async {
             loop {
                 self.books.booked(account).await;
-                let rows = sqlx::query_as(sql).bind(account.uuid().to_string()).fetch_all(&mut connection).await.unwrap();
+                let rows = sqlx::query_as(sql).bind(account.uuid().as_bytes().to_vec()).fetch_all(&mut connection).await.unwrap();
                 if !rows.is_empty() {
                     return rows;
                 }

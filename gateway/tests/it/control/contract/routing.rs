@@ -110,9 +110,11 @@ async fn what_one_gateway_finds_out_holds_for_the_others_and_after_a_restart() {
     for _ in 0..3 {
         observe::failed(&at_one, 0, &AttemptError::broken("down"), Timestamp::now());
     }
-    board_one.round(Timestamp::now()).await.unwrap();
-    board_two.round(Timestamp::now()).await.unwrap();
-    board_one.round(Timestamp::now()).await.unwrap();
+    // What is heard in one round is judged in the next.
+    for _ in 0..2 {
+        board_one.round(Timestamp::now()).await.unwrap();
+        board_two.round(Timestamp::now()).await.unwrap();
+    }
     assert_ne!(at_two.channel.state.breaker.state(Timestamp::now()), BreakerState::Closed, "a breaker that opened is open everywhere");
     assert_eq!(at_two.channel.state.status(), HealthStatus::Unhealthy);
     for endpoint in [&at_one, &at_two] {
@@ -186,6 +188,9 @@ async fn what_a_channel_says_of_itself_comes_back() {
     ] {
         written[name] = value;
     }
+    // As prices are written back.
+    written["models"][0]["price"] = json!({ "prompt": "0.15", "completion": "0.6", "cache_read": "0.075" });
+    written["models"][0]["cost"] = json!({ "prompt": "0.1", "completion": "0.4" });
     for (name, value) in [
         ("quantization", json!("fp8")),
         ("aliases", json!(["acme/latest", "acme/best"])),

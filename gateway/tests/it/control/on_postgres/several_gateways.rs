@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gateway::control::channel::Availability;
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
+use gateway::control::channel::{Availability, ChannelSpec};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
-use gateway::control::store::Act;
+use gateway::control::store::{Act, StoredChannel};
 use gateway::control::{Catalog, Control, ControlError};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -48,18 +48,19 @@ async fn a_change_on_one_gateway_reaches_the_others() {
     shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_ok()).await;
     let stored = one.create_channel(&act(), channel("main")).await.unwrap();
     shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
-    let changed = |change: fn(&mut gateway::control::channel::ChannelSpec)| {
-        one.change_channel::<ControlError>(&act(), stored.id, move |before| {
+    let changed = async |change: fn(&mut ChannelSpec)| {
+        let anew = move |before: &StoredChannel| {
             let mut spec = before.spec.clone();
             change(&mut spec);
-            Ok(spec)
-        })
+            Ok::<_, ControlError>(spec)
+        };
+        one.change_channel(&act(), stored.id, anew).await.unwrap();
     };
-    changed(|spec| spec.priority = 7).await.unwrap();
+    changed(|spec| spec.priority = 7).await;
     shown(&two, |catalog| catalog.channels().iter().any(|channel| channel.priority == 7)).await;
-    changed(|spec| spec.status = Availability::Disabled).await.unwrap();
+    changed(|spec| spec.status = Availability::Disabled).await;
     shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
-    changed(|spec| spec.status = Availability::Enabled).await.unwrap();
+    changed(|spec| spec.status = Availability::Enabled).await;
     shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
     one.delete_channel(&act(), stored.id).await.unwrap();
     shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
