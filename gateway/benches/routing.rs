@@ -116,8 +116,9 @@ fn attempts(catalog: &Catalog, key: &Key, (channels, failing, every_seconds): (u
         let none = 0.5_f64.powi(channels as i32);
         (2.0 * (1.0 - none), 1.0 - none)
     } else {
-        // It is drawn for one request of two until it fails: four requests on average; then it stands behind for a while.
-        (1.0 + 1.0 / (4.0 + UNSTABLE_SECONDS / every_seconds), 1.0)
+        // It is drawn for one request of two until it fails: four requests on average; then it stands behind for those within a while.
+        let behind = (UNSTABLE_SECONDS / every_seconds).ceil() - 1.0;
+        (1.0 + 1.0 / (4.0 + behind), 1.0)
     };
     println!(
         "attempts, {failing} of {channels} channels failing half, a request every {every_seconds} s: {:.3} a request (closed form {expected:.3}), served {:.4} (closed form {expected_served:.4})",
