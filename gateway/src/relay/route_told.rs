@@ -28,7 +28,12 @@ pub(super) fn nothing_tried(refusal: PassRefusal) -> ApiError {
 }
 
 /// `openrouter_metadata`.
-pub(super) fn route_json(plan: &Plan, request: &ChatRequest<'_>, (made, is_hedged): (&[Attempt], bool), selected: Option<&Endpoint>) -> String {
+pub(super) fn route_json(
+    plan: &Plan,
+    request: &ChatRequest<'_>,
+    (made, is_hedged): (&[Attempt], bool),
+    selected: Option<&Endpoint>,
+) -> String {
     let is_selected = |endpoint: &Endpoint| selected.is_some_and(|selected| std::ptr::eq(selected, endpoint));
     let available: Vec<serde_json::Value> = plan
         .endpoints()

@@ -115,7 +115,10 @@ impl Drop for Deployment {
 }
 
 /// Waits for something to become true.
-#[expect(clippy::disallowed_methods, reason = "commands are processes that the test's thread waits for anyway; another one serves the upstream")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands are processes that the test's thread waits for anyway; another one serves the upstream"
+)]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {

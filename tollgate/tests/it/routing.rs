@@ -49,15 +49,15 @@ async fn a_route_is_explained_beside_a_running_and_on_a_stopped_deployment() {
     let running = explain_all(&deployment);
     let places: Vec<&Value> = running[0]["order"].as_array().unwrap().iter().map(|placed| &placed["channel"]).collect();
     assert_eq!((places, &running[0]["naming"]), (vec![&json!("cheap"), &json!("dear")], &json!("alias")), "{}", running[0]);
-    let removed: Vec<(&Value, &Value, &Value)> = running[1]["endpoints"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|told| (&told["channel"], &told["setting"], &told["level"]))
-        .collect();
+    let removed: Vec<(&Value, &Value, &Value)> =
+        running[1]["endpoints"].as_array().unwrap().iter().map(|told| (&told["channel"], &told["setting"], &told["level"])).collect();
     let by_request = json!("request");
     assert!(removed.contains(&(&json!("cheap"), &json!("provider.ignore"), &by_request)), "{}", running[1]);
-    assert!(removed.iter().any(|(channel, setting, _)| *channel == "dear" && setting.as_str().unwrap().contains("max_price")), "{}", running[1]);
+    assert!(
+        removed.iter().any(|(channel, setting, _)| *channel == "dear" && setting.as_str().unwrap().contains("max_price")),
+        "{}",
+        running[1]
+    );
     assert_eq!((&running[1]["order"], &running[1]["error"]["code"]), (&json!([]), &json!(404)));
 
     // For people: a table, and what a request would be told.

@@ -94,7 +94,8 @@ async fn an_answer_that_cannot_be_read_is_an_error_and_goes_on() {
 
 #[tokio::test]
 async fn a_stream_that_fails_before_its_first_frame_is_an_error_and_goes_on() {
-    for script in ["error_after=0", "bad_frame_after=0", "cut=close", "cut=reset", "cut=clean", "hang=after_headers", "hang=before_headers"] {
+    for script in ["error_after=0", "bad_frame_after=0", "cut=close", "cut=reset", "cut=clean", "hang=after_headers", "hang=before_headers"]
+    {
         check(script, true, Counted::Error, Then::Next).await;
     }
 }

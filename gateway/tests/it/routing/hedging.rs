@@ -86,10 +86,7 @@ async fn the_first_attempt_answers_where_it_begins_before_the_second() {
 #[tokio::test]
 async fn an_attempt_that_fails_leaves_the_answer_to_the_one_beside_it() {
     for (scripts, told) in [
-        (
-            [("bad", "first_byte_ms=300&status=500"), ("good", "first_chunk_ms=600")],
-            [("bad", "provider_unavailable"), ("good", "ok")],
-        ),
+        ([("bad", "first_byte_ms=300&status=500"), ("good", "first_chunk_ms=600")], [("bad", "provider_unavailable"), ("good", "ok")]),
         // The second one fails at once, the first goes on.
         ([("good", "first_chunk_ms=600"), ("bad", "status=503")], [("bad", "provider_overloaded"), ("good", "ok")]),
     ] {

@@ -128,8 +128,7 @@ async fn the_nearest_level_that_names_a_model_answers_requests_without_one() {
 #[tokio::test]
 async fn privacy_that_any_level_wants_holds_whatever_the_others_say() {
     let policy = |zdr: bool| json!({ "data_policy": { "data_collection": "deny", "zdr": zdr } });
-    let channels =
-        vec![priced("open", "0.1"), with(priced("private", "5"), policy(false)), with(priced("silent", "9"), policy(true))];
+    let channels = vec![priced("open", "0.1"), with(priced("private", "5"), policy(false)), with(priced("silent", "9"), policy(true))];
     let gateway = Gateway::open(channels.clone()).await;
     let mut owner = Owner::of(&gateway).await;
     let cheapest = json!({ "provider": { "routing_strategy": "lowest_cost" } });

@@ -50,11 +50,9 @@ async fn a_name_that_is_too_long_or_no_text_is_refused() {
     for path in ["/v1/chat/completions", "/v1/messages"] {
         assert_eq!(ask(&gateway, path, &[("x-session-id", &longest)], json!({ "session_id": longest })).await.status, StatusCode::OK);
         assert_eq!(ask(&gateway, path, &[], json!({ "session_id": null })).await.status, StatusCode::OK);
-        for (headers, more) in [
-            (&[("x-session-id", &*longer)][..], json!({})),
-            (&[], json!({ "session_id": longer })),
-            (&[], json!({ "session_id": 7 })),
-        ] {
+        for (headers, more) in
+            [(&[("x-session-id", &*longer)][..], json!({})), (&[], json!({ "session_id": longer })), (&[], json!({ "session_id": 7 }))]
+        {
             let refused = ask(&gateway, path, headers, more).await;
             assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
             assert!(refused.text.contains("session_id") || refused.text.contains("X-Session-Id"), "{}", refused.text);

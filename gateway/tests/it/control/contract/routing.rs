@@ -203,13 +203,8 @@ async fn what_a_channel_says_of_itself_comes_back() {
     }
     let spec: gateway::control::channel::ChannelSpec = serde_json::from_value(written).unwrap();
     let id = ChannelId::mint();
-    let draft = ChannelDraft {
-        id,
-        spec,
-        sealed_api_key: Some(vec![0, 1, 255]),
-        sealed_api_keys: Some(vec![9, 8, 7]),
-        managed_by: ManagedBy::Api,
-    };
+    let draft =
+        ChannelDraft { id, spec, sealed_api_key: Some(vec![0, 1, 255]), sealed_api_keys: Some(vec![9, 8, 7]), managed_by: ManagedBy::Api };
     let saved = store.save_channel(&act(1), &draft).await.unwrap();
     let read = store.channel(id).await.unwrap().unwrap();
     assert_eq!(read, saved, "what was answered is what is stored");
