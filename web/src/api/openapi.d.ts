@@ -2527,11 +2527,6 @@ export interface components {
                 /** @description What the client would be told, where nothing is left. */
                 error?: Record<string, never> | null;
                 funnel: components["schemas"]["FunnelStep"][];
-                /**
-                 * Format: int64
-                 * @description Where hedging is on: how long a stream's first endpoint is waited for until the next one is asked beside it.
-                 */
-                hedge_after_ms?: number | null;
                 naming: string;
                 /** @description In the order they would be tried now; a draw differs from time to time. */
                 order: components["schemas"]["Placed"][];
@@ -3094,11 +3089,6 @@ export interface components {
             /** @description What the client would be told, where nothing is left. */
             error?: Record<string, never> | null;
             funnel: components["schemas"]["FunnelStep"][];
-            /**
-             * Format: int64
-             * @description Where hedging is on: how long a stream's first endpoint is waited for until the next one is asked beside it.
-             */
-            hedge_after_ms?: number | null;
             naming: string;
             /** @description In the order they would be tried now; a draw differs from time to time. */
             order: components["schemas"]["Placed"][];

@@ -42,8 +42,6 @@ pub struct Explanation {
     strategy_level: &'static str,
     naming: &'static str,
     sticky: bool,
-    /// Where hedging is on: how long a stream's first endpoint is waited for until the next one is asked beside it.
-    hedge_after_ms: Option<u64>,
     funnel: Vec<FunnelStep>,
     /// In the order they would be tried now; a draw differs from time to time.
     order: Vec<Placed>,
@@ -93,7 +91,6 @@ pub async fn explain_route(
         strategy_level: question.asked.strategy_level.as_str(),
         naming: question.naming.as_str(),
         sticky: false,
-        hedge_after_ms: None,
         funnel: funnel.steps,
         order: Vec::new(),
         endpoints: funnel.told,
@@ -104,9 +101,6 @@ pub async fn explain_route(
             explanation.strategy = plan.ordering.as_str().to_owned();
             explanation.strategy_level = plan.level.as_str();
             explanation.sticky = plan.is_sticky;
-            let hedging = Some(&routing.rules.hedging).filter(|hedging| hedging.enabled && plan.endpoint(1).is_some());
-            let delay = hedging.map(|hedging| hedging.delay(&plan.first().state.speeds));
-            explanation.hedge_after_ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
             let placed = plan.endpoints().enumerate().map(|(place, endpoint)| Placed {
                 place: place + 1,
                 provider: endpoint.channel.provider_name.to_string(),
