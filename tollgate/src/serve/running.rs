@@ -22,12 +22,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{SHUTTING_DOWN, ServeError, ServeOptions, app, lanes_wanted, serve_socket, share_routing, stop};
+use super::{SHUTTING_DOWN, ServeError, ServeOptions, app, lanes_wanted, serve_socket, start, stop};
 use crate::config::Loaded;
 use crate::data_dir::LockedDataDir;
 use crate::deployment::{Core, Roles, Stores, local_router, offered_channels, operations};
 use crate::welcome::Welcome;
 
+/// How long analytics are waited for.
+const PROJECTED_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether the last request has ended.
 const QUIET_POLL: Duration = Duration::from_millis(2);
 
@@ -60,8 +62,7 @@ impl Running {
         // One gateway at a time: of several that start together, one makes what a first start needs.
         let alone = stores.control.alone().await?;
         stores.control.apply_file_channels(&Act::new("file", Timestamp::now()), &offered_channels(config, &stores.control)).await?;
-        let core = Arc::new(Core::start(stores, roles, config.into()).await?);
-        share_routing(config, &core);
+        let core = Arc::new(start(config, stores, roles).await?);
         let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
         board.restore().await.map_err(ControlError::from)?;
         let dashboard = Arc::new(Dashboard {
@@ -116,8 +117,13 @@ impl Running {
         }
     }
 
-    /// Waits until analytics have seen everything that is in the event log now.
+    /// Waits until analytics have seen everything that is in the event log now, or have had their time: they go on at the
+    /// next start.
     pub async fn projected(&self) -> Result<(), eventlog::LogError> {
+        tokio::time::timeout(PROJECTED_WAIT_MAX, self.catch_up()).await.unwrap_or(Ok(()))
+    }
+
+    async fn catch_up(&self) -> Result<(), eventlog::LogError> {
         while self.core.stores.spool.usage().unapplied_events > 0 {
             tokio::time::sleep(QUIET_POLL).await;
         }
