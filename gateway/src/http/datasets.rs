@@ -341,7 +341,8 @@ mod tests {
     #[test]
     fn trends_are_tokens_beyond_the_mean_of_three_windows() {
         // Before: 30 in three windows, that is 10 in one.
-        let (now, before) = ([group("steady", 10), group("up", 12), group("new", 1), group("", 99)], [group("steady", 30), group("up", 30)]);
+        let (now, before) =
+            ([group("steady", 10), group("up", 12), group("new", 1), group("", 99)], [group("steady", 30), group("up", 30)]);
         let names = |sort| rank_apps(&now, &before, sort).iter().map(|group| group.values[0].clone()).collect::<Vec<_>>();
         assert_eq!(names(AppSort::Trending), ["up", "new"]);
         let popular = rank_apps(&now, &[], AppSort::Popular);

@@ -137,9 +137,8 @@ fn fold(requests: &[UsageRow], query: &UsageQuery) -> Vec<UsageGroup> {
             Dimension::Provider => Some(row.provider.clone()),
             Dimension::App => Some(app.clone()),
         };
-        let passes = |filter: &UsageFilter| {
-            value(&filter.dimension).is_some_and(|value| filter.values.contains(&value) != filter.is_excluded)
-        };
+        let passes =
+            |filter: &UsageFilter| value(&filter.dimension).is_some_and(|value| filter.values.contains(&value) != filter.is_excluded);
         let is_wanted = !row.model.is_empty()
             && query.account.map_or(row.account_id != AccountId::SYSTEM, |account| row.account_id == account)
             && query.key.is_none_or(|key| row.key_id == Some(key))

@@ -13,7 +13,6 @@ use gateway::control::store::Act;
 use gateway::dashboard::Dashboard;
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::operators::MetricsText;
-use gateway::providers::demo::Pace;
 use gateway::signin::SignIn;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use schemas::Timestamp;

@@ -80,8 +80,8 @@ async fn get_analytics_meta(administrator: Administrator) -> Data<AnalyticsMeta>
     let data = AnalyticsMeta {
         metrics: METRICS.iter().map(metric).collect(),
         dimensions: dimensions.map(|dimension| NamedView { name: dimension.name(), display_label: dimension.label() }).collect(),
-        granularities: GRANULARITIES.iter().map(|(name, display_label, _)| NamedView { name, display_label }).collect(),
-        operators: OPERATORS.iter().map(|(name, value_type, _)| OperatorView { name, value_type }).collect(),
+        granularities: GRANULARITIES.into_iter().map(|(name, display_label, _)| NamedView { name, display_label }).collect(),
+        operators: OPERATORS.into_iter().map(|(name, value_type, _)| OperatorView { name, value_type }).collect(),
     };
     Data { data }
 }
@@ -137,8 +137,11 @@ async fn query_analytics(
         }
     };
     let were_groups_cut = groups.len() >= projector::usage::GROUPS_MAX as usize;
-    let mut rows: Vec<(UsageGroup, AnalyticsRow)> =
-        groups.into_iter().map(|group| (row(&group, &question, &administrator.0.catalog), group)).map(|(row, group)| (group, row)).collect();
+    let with_row = |group: UsageGroup| {
+        let row = row(&group, &question, &administrator.0.catalog);
+        (group, row)
+    };
+    let mut rows: Vec<(UsageGroup, AnalyticsRow)> = groups.into_iter().map(with_row).collect();
     question.sort(&mut rows);
     let found = rows.len();
     let data = question.cut(rows);
@@ -176,9 +179,7 @@ fn compare(one: Option<&Cell>, other: Option<&Cell>) -> std::cmp::Ordering {
         (Some(Cell::Text(one)), Some(Cell::Text(other))) => one.cmp(other),
         (Some(Cell::Count(one)), Some(Cell::Count(other))) => one.cmp(other),
         (Some(Cell::Usd(UsdNumber(one))), Some(Cell::Usd(UsdNumber(other)))) => NanoUsd::cmp(one, other),
-        (Some(Cell::Rate(one)), Some(Cell::Rate(other))) => {
-            one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal)
-        }
+        (Some(Cell::Rate(one)), Some(Cell::Rate(other))) => one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal),
         _ => std::cmp::Ordering::Equal,
     }
 }

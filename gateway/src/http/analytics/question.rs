@@ -161,7 +161,9 @@ fn named<T: PartialEq>(names: &[String], field: &str, parse: impl Fn(&str) -> Op
         let path = format!("{field}[{place}]");
         match parse(name) {
             None => return Err(ApiError::bad_request(&*path, format!("`{path}`: {name:?} is not one of those in /analytics/meta"))),
-            Some(value) if found.contains(&value) => return Err(ApiError::bad_request(&*path, format!("`{path}`: {name:?} is named twice"))),
+            Some(value) if found.contains(&value) => {
+                return Err(ApiError::bad_request(&*path, format!("`{path}`: {name:?} is named twice")));
+            }
             Some(value) => found.push(value),
         }
     }
@@ -195,11 +197,7 @@ fn window(
     Ok((floor(start), floor(end.plus_micros(length - 1)), interval))
 }
 
-fn filters(
-    filters: &[AnalyticsFilter],
-    administrator: &Administrator,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<UsageFilter>, ApiError> {
+fn filters(filters: &[AnalyticsFilter], administrator: &Administrator, warnings: &mut Vec<String>) -> Result<Vec<UsageFilter>, ApiError> {
     if filters.len() > FILTERS_MAX {
         return Err(ApiError::bad_request("filters", format!("`filters`: at most {FILTERS_MAX}")));
     }
@@ -287,9 +285,7 @@ fn order_of(
 
 fn within(field: &str, rows: Option<usize>) -> Result<Option<usize>, ApiError> {
     match rows {
-        Some(rows) if !(1..=ROWS_MAX).contains(&rows) => {
-            Err(ApiError::bad_request(field, format!("`{field}`: 1 to {ROWS_MAX} rows")))
-        }
+        Some(rows) if !(1..=ROWS_MAX).contains(&rows) => Err(ApiError::bad_request(field, format!("`{field}`: 1 to {ROWS_MAX} rows"))),
         rows => Ok(rows),
     }
 }

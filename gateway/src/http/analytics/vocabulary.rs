@@ -116,15 +116,8 @@ pub enum Dimension {
     Channel,
 }
 
-const DIMENSIONS: [Dimension; 7] = [
-    Dimension::Model,
-    Dimension::Author,
-    Dimension::Provider,
-    Dimension::ApiKey,
-    Dimension::App,
-    Dimension::Account,
-    Dimension::Channel,
-];
+const DIMENSIONS: [Dimension; 7] =
+    [Dimension::Model, Dimension::Author, Dimension::Provider, Dimension::ApiKey, Dimension::App, Dimension::Account, Dimension::Channel];
 
 impl Dimension {
     pub fn open_to(is_platform: bool) -> impl Iterator<Item = Self> {
@@ -174,8 +167,13 @@ impl Dimension {
 }
 
 /// Name, label and what is summed. A granularity finer than the hour is not kept.
-pub const GRANULARITIES: [(&str, &str, Interval); 4] =
-    [("hour", "Hour", Interval::Hour), ("day", "Day", Interval::Day), ("week", "Week", Interval::Week), ("month", "Month", Interval::Month)];
+pub const GRANULARITIES: [(&str, &str, Interval); 4] = [
+    ("hour", "Hour", Interval::Hour),
+    ("day", "Day", Interval::Day),
+    ("week", "Week", Interval::Week),
+    ("month", "Month", Interval::Month),
+];
 
 /// Name, what its value is, and whether it leaves out what it names. Dimensions are names: there is no order among them.
-pub const OPERATORS: [(&str, &str, bool); 4] = [("eq", "scalar", false), ("neq", "scalar", true), ("in", "array", false), ("not_in", "array", true)];
+pub const OPERATORS: [(&str, &str, bool); 4] =
+    [("eq", "scalar", false), ("neq", "scalar", true), ("in", "array", false), ("not_in", "array", true)];

@@ -70,7 +70,10 @@ async fn bad_questions_name_their_field_and_are_never_asked() {
         (question(range("2026-11-02T00:00:00Z", "2026-11-01T00:00:00Z")), "time_range.end"),
         (question(range("2020-01-01T00:00:00Z", "2026-11-01T00:00:00Z")), "time_range"),
         (question(range("yesterday", "2026-11-01T00:00:00Z")), "time_range.start"),
-        (question(json!({ "granularity": "hour", "time_range": { "start": "2026-01-01T00:00:00Z", "end": "2026-03-01T00:00:00Z" } })), "time_range"),
+        (
+            question(json!({ "granularity": "hour", "time_range": { "start": "2026-01-01T00:00:00Z", "end": "2026-03-01T00:00:00Z" } })),
+            "time_range",
+        ),
         (question(json!({ "filters": many })), "filters"),
         (question(filter(json!({ "field": "mood", "operator": "eq", "value": "a" }))), "filters[0].field"),
         (question(filter(json!({ "field": "model", "operator": "gt", "value": "a" }))), "filters[0].operator"),

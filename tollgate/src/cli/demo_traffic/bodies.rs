@@ -42,6 +42,7 @@ fn ticket_tool() -> Value {
 
 fn verdict_schema() -> Value {
     let properties = json!({ "verdict": { "type": "string", "enum": ["yes", "no"] }, "confidence": { "type": "integer" } });
-    let schema = json!({ "type": "object", "properties": properties, "required": ["verdict", "confidence"], "additionalProperties": false });
+    let schema =
+        json!({ "type": "object", "properties": properties, "required": ["verdict", "confidence"], "additionalProperties": false });
     json!({ "name": "verdict", "schema": schema })
 }

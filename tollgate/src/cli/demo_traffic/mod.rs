@@ -28,10 +28,10 @@ use self::send::Ending;
 use self::stage::Stage;
 use self::tally::Summary;
 use self::troupe::Troupe;
+use super::Context;
 use super::client::Client;
 use super::error::CliError;
 use super::output::{self, OutputArguments};
-use super::Context;
 use crate::config::{Loaded, References};
 use crate::data_dir::{DataDir, DataDirError, LockedDataDir};
 use crate::deployment::{Roles, Stores, offered_channels};
@@ -126,7 +126,11 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
         }
         Err(error) => return Err(error.into()),
     };
-    let text = if arguments.output.json { serde_json::to_string(&summary).map_err(|error| CliError::Answer(error.to_string()))? } else { summary.describe() };
+    let text = if arguments.output.json {
+        serde_json::to_string(&summary).map_err(|error| CliError::Answer(error.to_string()))?
+    } else {
+        summary.describe()
+    };
     output::line(&text)?;
     Ok(ExitCode::SUCCESS)
 }

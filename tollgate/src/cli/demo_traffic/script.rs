@@ -12,6 +12,18 @@ const SLOT_SPREAD_MICROS: i64 = 20_000_000;
 /// How busy each hour of a day is (UTC).
 const HOURS: [u32; 24] = [3, 2, 1, 1, 1, 2, 4, 7, 11, 14, 15, 14, 12, 14, 16, 16, 14, 12, 9, 8, 7, 6, 5, 4];
 
+/// How often each manner is found in a hundred requests.
+const MANNERS: [(Manner, u32); 8] = [
+    (Manner::Stream, 42),
+    (Manner::Whole, 30),
+    (Manner::Tool, 9),
+    (Manner::Object, 5),
+    (Manner::Messages, 5),
+    (Manner::Left, 4),
+    (Manner::Cut, 3),
+    (Manner::Mistake, 2),
+];
+
 /// A way to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -96,16 +108,6 @@ fn ask(rng: &mut StdRng, at: i64, progress: f64, number: u32, models: usize) -> 
         (1_000.0 * trend / (place + 1) as f64) as u32 + 1
     };
     let model = weighted(rng, &(0..models).map(popularity).collect::<Vec<_>>());
-    const MANNERS: [(Manner, u32); 8] = [
-        (Manner::Stream, 42),
-        (Manner::Whole, 30),
-        (Manner::Tool, 9),
-        (Manner::Object, 5),
-        (Manner::Messages, 5),
-        (Manner::Left, 4),
-        (Manner::Cut, 3),
-        (Manner::Mistake, 2),
-    ];
     let manner = MANNERS[weighted(rng, &MANNERS.map(|(_, weight)| weight))].0;
     Ask {
         at,

@@ -76,7 +76,8 @@ pub async fn send(client: &reqwest::Client, base: &str, key: &str, model: &str, 
 /// What an answer, whole or streamed, says it cost; `None` where it tells of an error.
 fn cost_of(text: &[u8]) -> Option<NanoUsd> {
     let text = std::str::from_utf8(text).ok()?;
-    let pieces = if text.trim_start().starts_with('{') { vec![text] } else { text.lines().filter_map(|line| line.strip_prefix("data: ")).collect() };
+    let pieces =
+        if text.trim_start().starts_with('{') { vec![text] } else { text.lines().filter_map(|line| line.strip_prefix("data: ")).collect() };
     let mut cost = None;
     for piece in pieces.iter().filter_map(|piece| serde_json::from_str::<Piece<'_>>(piece).ok()) {
         if piece.error.is_some() {

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{DemoError, is_loopback_url};
 use super::cast::{ACCOUNTS, CHANNELS, ModelRole};
+use super::{DemoError, is_loopback_url};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Record};
