@@ -126,7 +126,7 @@ impl DemoRequest {
         }
         match seed.next() % 100 {
             draw if draw >= request.model.fails_in_hundred => Ok(request),
-            draw if draw % 3 == 0 => Err(overloaded()),
+            draw if draw.is_multiple_of(3) => Err(overloaded()),
             _ => Err(broken()),
         }
     }

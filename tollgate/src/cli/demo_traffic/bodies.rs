@@ -14,8 +14,8 @@ pub fn request(ask: &Ask, model: &str) -> (&'static str, Value) {
     let more = match ask.manner {
         Manner::Whole | Manner::Messages => json!({}),
         Manner::Stream | Manner::Left => json!({ "stream": true }),
-        Manner::Cut => json!({ "stream": ask.number % 2 == 0 }),
-        Manner::Tool => json!({ "stream": ask.number % 2 == 0, "tools": [ticket_tool()], "tool_choice": "required" }),
+        Manner::Cut => json!({ "stream": ask.number.is_multiple_of(2) }),
+        Manner::Tool => json!({ "stream": ask.number.is_multiple_of(2), "tools": [ticket_tool()], "tool_choice": "required" }),
         Manner::Object => json!({ "response_format": { "type": "json_schema", "json_schema": verdict_schema() } }),
         Manner::Mistake => json!({ "temperature": "warm" }),
     };
