@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::{Administrator, Caller};
+use super::datasets::refuse_unkept;
 use super::envelope::{Data, UrlQuery};
 use super::error::ApiError;
 use super::generation::endpoint_id;
@@ -120,6 +121,12 @@ struct ActivityParameters {
     #[param(value_type = Option<String>)]
     api_key_hash: Option<KeyHash>,
     account_id: Option<AccountId>,
+    /// Not kept here: refused.
+    user_id: Option<String>,
+    /// Not kept here: refused.
+    workspace_id: Option<String>,
+    /// Not kept here: refused.
+    group_by: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,6 +170,7 @@ async fn get_activity(
     State(services): State<Arc<Services>>,
     UrlQuery(query): UrlQuery<ActivityParameters>,
 ) -> Result<Data<Vec<ActivityItem>>, ApiError> {
+    refuse_unkept(&[("user_id", &query.user_id), ("workspace_id", &query.workspace_id), ("group_by", &query.group_by)])?;
     let today = administrator.0.now.day();
     let oldest = today.plus(-ACTIVITY_DAYS);
     let (from, to) = match query.date {

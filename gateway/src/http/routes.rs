@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::OwnMachine;
-use super::{account, admin, catalog, chat, generation, keys, messages};
+use super::{account, admin, analytics, catalog, chat, datasets, generation, keys, messages};
 use crate::app::AppState;
 use crate::control::services::Services;
 use crate::dashboard::authorization;
@@ -31,6 +31,7 @@ pub fn control_routes<S: Clone + Send + Sync + 'static>(services: Arc<Services>)
 /// The same with what OpenAPI says of them.
 pub fn documented_control_routes() -> OpenApiRouter<Arc<Services>> {
     let private = account::routes().merge(generation::routes()).merge(keys::routes()).merge(admin::routes());
+    let private = private.merge(analytics::routes()).merge(datasets::routes());
     let private = private.layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, PRIVATE));
     let traded_in = OpenApiRouter::new().routes(routes!(authorization::trade_in_authorization_code));
     private.merge(traded_in).merge(catalog::routes())

@@ -10,6 +10,7 @@ mod audit;
 mod channels;
 mod client;
 mod config;
+mod demo_traffic;
 mod error;
 mod export;
 mod import;
@@ -88,6 +89,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Play believable traffic with the demo provider, so that there is something to look at
+    DemoTraffic(demo_traffic::Arguments),
     /// Apply the schema migrations of every store
     Migrate(migrate::Arguments),
 }
@@ -155,6 +158,7 @@ async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliError> {
         Command::Route(command) => route::run(&context, command).await,
         Command::Secrets(command) => secrets::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
+        Command::DemoTraffic(arguments) => demo_traffic::run(&context, arguments).await,
         Command::Migrate(arguments) => migrate::run(&context, arguments).await,
     }
 }
