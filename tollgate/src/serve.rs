@@ -12,7 +12,7 @@ use gateway::control::ControlError;
 use gateway::control::board::HealthBoard;
 use gateway::control::credits::CreditError;
 use gateway::control::store::Act;
-use gateway::dashboard::Dashboard;
+use gateway::dashboard::{Dashboard, LiveFeed};
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::operators::MetricsText;
 use gateway::providers::ChannelClients;
@@ -112,16 +112,18 @@ pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, option
     share_routing(config, &core);
     let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
     board.restore().await.map_err(ControlError::from)?;
+    let (app, stop_serving) = (app(config, &core), CancellationToken::new());
+    let live = live_feed(config, &core, &app, &stop_serving);
     let dashboard = Arc::new(Dashboard {
         services: Arc::clone(&core.services),
         sign_in: SignIn::new(&core.services.control, config.sign_in_options()?)?,
         trusted_proxies: config.trusted_proxies(),
         operations: operations(&core, &loaded.backends),
+        live: live.clone(),
+        public_statistics: config.stats.public,
     });
     let welcome = Welcome::prepare(config, &dashboard, options.new_key).await?;
     drop(alone);
-    let app = app(config, &core);
-    let stop_serving = CancellationToken::new();
     let background = TaskTracker::new();
     let metrics_text: MetricsText = Arc::new(move || recorder.render());
     let works = (0..lanes_wanted()).map(|_| LaneWork {
@@ -134,6 +136,7 @@ pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, option
     let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
     background.spawn(checks.run(watching.clone()));
     background.spawn(async move { board.run(watching).await });
+    background.spawn(live.run());
     let abandon = lanes.abandoned();
     let serving = background.spawn(async move {
         lanes.accept_from(listener).await;
@@ -247,6 +250,12 @@ fn app(config: &Config, core: &Core) -> AppState {
         tasks: TaskTracker::new(),
         options,
     }))
+}
+
+/// Its clients are closed when the gateway stops serving, and awaited with its requests.
+fn live_feed(config: &Config, core: &Core, app: &AppState, stop: &CancellationToken) -> LiveFeed {
+    let (stores, tasks) = (&core.stores, app.tasks.clone());
+    LiveFeed::new(config.live_options(), stores.control.clone(), stores.gate.clone(), stores.log.clone(), tasks, stop.clone())
 }
 
 async fn wait_for_signal() {

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod browser;
+mod live;
 mod matrix;
 mod providers;
 mod sessions;
