@@ -121,8 +121,7 @@ macro_rules! watched {
         $books.booked($books.first.account_id).await;
         person(&$books, "ada@example.com", $books.first.account_id, Role::Owner).await;
         let $address = $books.serve(&$books.dashboard).await;
-        #[allow(unused_mut, reason = "not every test sends something")]
-        let mut $ada = Browser::of(&$books, "ada@example.com").await;
+        let $ada = Browser::of(&$books, "ada@example.com").await;
         let $query = format!("?account={}", $books.first.account_id);
     };
 }
@@ -130,6 +129,7 @@ macro_rules! watched {
 #[tokio::test]
 async fn money_and_requests_are_told_as_the_other_routes_show_them() {
     watched!(quick() => books, address, ada, query);
+    let mut ada = ada;
     let mut window = Window::open(address, &ada, &query).await;
     assert_eq!(window.next().await["kind"], "hello");
     let account_path = format!("/api/app/accounts/{}", books.first.account_id);
@@ -259,6 +259,7 @@ async fn only_those_of_an_account_watch_it_and_each_sees_what_their_role_does() 
 #[tokio::test]
 async fn a_page_of_another_site_cannot_watch_with_our_cookies() {
     watched!(quick() => books, address, ada, query);
+    let mut ada = ada;
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1"] {
         let refused = Window::try_open(address, &ada, &query, Some(origin)).await.err().unwrap();
         assert_eq!((refused.status, &refused.error["metadata"]["reason"]), (StatusCode::FORBIDDEN, &json!("csrf")), "{origin}");
@@ -275,6 +276,7 @@ async fn a_page_of_another_site_cannot_watch_with_our_cookies() {
 #[tokio::test]
 async fn a_session_that_ends_and_a_role_that_is_taken_close_their_windows() {
     watched!(quick() => books, address, ada, query);
+    let mut ada = ada;
     let bob = person(&books, "bob@example.com", books.first.account_id, Role::Member).await;
     let (mut bobs, mut adas_other) = (Browser::of(&books, "bob@example.com").await, Browser::of(&books, "ada@example.com").await);
     let mut of_bob = Window::open(address, &bobs, &query).await;
