@@ -29,6 +29,7 @@ export async function openPage(browser, { url, locale = 'en-US', scheme = 'light
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  countRequests(page);
   const errors = [];
   page.on('pageerror', (error) => errors.push(`${page.url()}: ${error.message}`));
   page.on('console', (message) => {
@@ -40,12 +41,31 @@ export async function openPage(browser, { url, locale = 'en-US', scheme = 'light
   return { page, context, errors };
 }
 
-/** Until nothing is loading any more. */
+/** Requests of a page that are not answered yet; a WebSocket is none. */
+const running = new WeakMap();
+
+function countRequests(page) {
+  const open = new Set();
+  running.set(page, open);
+  page.on('request', (request) => open.add(request));
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => open.delete(request));
+}
+
+const SETTLED_MS = 15_000;
+
+/** Until nothing is loading any more: twice in a row, with a frame drawn in between. */
 export async function settled(page) {
-  await page.waitForLoadState('networkidle');
-  await page.waitForFunction(
-    () => document.querySelector('h1, h2') !== null && document.querySelector('[aria-busy="true"]') === null,
-  );
+  const end = Date.now() + SETTLED_MS;
+  for (let calm = 0; calm < 2; ) {
+    if (Date.now() > end) throw new Error(`${page.url()} did not settle within ${SETTLED_MS / 1000} s`);
+    const drawn = await page.evaluate(async () => {
+      await document.fonts.ready;
+      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0)));
+      return document.querySelector('h1, h2') !== null && document.querySelector('[aria-busy="true"]') === null;
+    });
+    calm = drawn && running.get(page).size === 0 ? calm + 1 : 0;
+    if (calm === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** Serious findings of axe, in words. */

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const BINARY = process.env.TOLLGATE_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/tollgate');
+const built = (name) => join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug', name);
+const BINARY = process.env.TOLLGATE_BIN ?? built('tollgate');
+const IDENTITY_PROVIDER = process.env.IDENTITY_PROVIDER_BIN ?? built('identity-provider');
 const READY_MS = 60_000;
 
 export const ADMIN = { email: 'admin@example.com', password: 'correct horse battery staple' };
@@ -42,12 +44,12 @@ context_length = 8192
 price = "free"
 `;
 
-/** Starts a gateway and waits until it can take requests. */
-export async function startGateway() {
+/** Starts a gateway, with more of a configuration if wanted, and waits until it can take requests. */
+export async function startGateway(more = '') {
   const folder = await mkdtemp(join(tmpdir(), 'tollgate-web-e2e-'));
   const port = await freePort();
   const config = join(folder, 'tollgate.toml');
-  await writeFile(config, CONFIG);
+  await writeFile(config, `${CONFIG}\n${more}`);
   const child = spawn(BINARY, ['--config', config, 'serve', '--new-key'], {
     cwd: folder,
     env: {
@@ -80,6 +82,33 @@ export async function startGateway() {
   }
   const key = /sk-tg-v1-[0-9a-zA-Z]{64}/.exec(output)?.[0];
   return { url, key, config, folder, binary: BINARY, output: () => output, stop };
+}
+
+/** The OpenID provider of tools/identity-provider: whoever comes is the person set last. */
+export async function startIdentityProvider() {
+  const [client_id, client_secret] = ['browser-tests', 'the secret of the browser tests'];
+  const child = spawn(IDENTITY_PROVIDER, ['--client-id', client_id, '--client-secret', client_secret], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout, 'data');
+  const issuer = line.toString().trim();
+  const post = (path, body) =>
+    fetch(`${issuer}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  return {
+    issuer,
+    client_id,
+    client_secret,
+    person: (person) => post('/person', person),
+    misbehave: (how) => post('/misbehave', how),
+    stop: async () => {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
 }
 
 async function ready(url, child) {

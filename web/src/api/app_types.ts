@@ -1,6 +1,10 @@
-// Shapes of `/api/app` and `/auth`. Amounts are decimal text in US dollars, times RFC 3339.
+// Shapes of `/api/app` and `/auth`. Amounts are decimal text in US dollars, times RFC 3339. What the specification says as
+// exactly as pages need it is taken from there; it calls absent what is null, and text what is one of a few words.
 
 import type { DecimalText } from '../money/decimal';
+import type { components } from './openapi';
+
+type Schemas = components['schemas'];
 
 export type Role = 'owner' | 'admin' | 'member' | 'finance' | 'analyst';
 export const ROLES: readonly Role[] = ['owner', 'admin', 'member', 'finance', 'analyst'];
@@ -42,11 +46,7 @@ export interface Session {
   expires_at: string;
 }
 
-export interface SignInWays {
-  password: boolean;
-  sign_up: boolean;
-  providers: { id: string; name: string; url: string }[];
-}
+export type SignInWays = Schemas['SignInWays'];
 
 export interface Invitation {
   email: string;
@@ -55,14 +55,7 @@ export interface Invitation {
   expires_at: string;
 }
 
-export interface SignedInDevice {
-  id: string;
-  created_at: string;
-  last_seen_at: string;
-  user_agent: string | null;
-  address: string | null;
-  current: boolean;
-}
+export type SignedInDevice = Schemas['SessionRow'];
 
 export interface Balance {
   balance: DecimalText;
@@ -141,11 +134,7 @@ export interface Transaction {
   model?: string | null;
 }
 
-export interface Redemption {
-  amount: DecimalText;
-  balance: DecimalText;
-  transaction_id: string;
-}
+export type Redemption = Schemas['Redeemed'];
 
 export interface LedgerEntry {
   event_id: string;
@@ -202,19 +191,9 @@ export interface GenerationDetail extends GenerationRow {
   upstream_id?: string | null;
 }
 
-export interface ActivityGroup {
-  key: string;
-  label: string;
-  spend: DecimalText;
-  requests: number;
-  tokens: number;
-}
+export type ActivityGroup = Schemas['ActivityGroup'];
 
-export interface Activity {
-  totals: { spend: DecimalText; requests: number; tokens: number; errors: number };
-  groups: ActivityGroup[];
-  series: { at: string; values: Record<string, { spend: DecimalText; requests: number; tokens: number }> }[];
-}
+export type Activity = Schemas['Activity'];
 
 export interface Overview {
   tokens_today: number;
@@ -253,10 +232,7 @@ export interface AppRanking {
   change: number | null;
 }
 
-export interface RankingSeries {
-  periods: string[];
-  series: { model: string; values: number[] }[];
-}
+export type RankingSeries = Schemas['RankingSeries'];
 
 export type EndpointMetric = 'time_to_first_token' | 'throughput' | 'uptime';
 
@@ -301,12 +277,7 @@ export interface ProviderKind {
   models: ChannelModel[];
 }
 
-export interface ChannelTest {
-  ok: boolean;
-  latency_ms: number | null;
-  model: string | null;
-  error?: { message: string; error_type: string } | null;
-}
+export type ChannelTest = Schemas['Probe'];
 
 export interface AdminModel {
   id: string;
@@ -355,15 +326,7 @@ export interface CodeBatch {
   codes?: string[];
 }
 
-export interface AuditRecord {
-  id: string;
-  at: string;
-  actor: { kind: string; id: string | null; name: string | null };
-  action: string;
-  subject: string;
-  before: unknown;
-  after: unknown;
-}
+export type AuditRecord = Schemas['AuditRecordView'];
 
 export interface AuditReport {
   ok: boolean;

@@ -75,4 +75,6 @@ export interface Endpoint {
   context_length?: number | null;
   pricing?: Partial<Record<PriceKey, DecimalText>>;
   uptime_last_30m?: DecimalText | null;
+  latency_last_30m?: { p50: DecimalText } | null;
+  throughput_last_30m?: { p50: DecimalText } | null;
 }

@@ -7,12 +7,37 @@ import { call } from '../api/client';
 import { BalanceLine } from '../features/credits/BalanceLine';
 import { useKey } from '../features/key/store';
 import { useAccountChoice, useViewer, type Viewer } from '../features/session/store';
+import {
+  ActivityIcon,
+  AdminIcon,
+  CreditsIcon,
+  FinanceIcon,
+  HomeIcon,
+  KeyIcon,
+  ModelsIcon,
+  PlaygroundIcon,
+  RankingsIcon,
+  SettingsIcon,
+} from '../ui/icons';
 import { Logo } from '../ui/Logo';
 import { useToasts } from '../ui/toasts';
 import { Language, Theme } from './Appearance';
 import classes from './Layout.module.css';
-import { isActive, navigationFor } from './navigation';
+import { isActive, type NavItem, navigationFor } from './navigation';
 import { READY } from './ready';
+
+const ICONS: Record<NavItem['key'], () => React.ReactNode> = {
+  'nav.home': HomeIcon,
+  'nav.models': ModelsIcon,
+  'nav.rankings': RankingsIcon,
+  'nav.playground': PlaygroundIcon,
+  'nav.activity': ActivityIcon,
+  'nav.credits': CreditsIcon,
+  'nav.keys': KeyIcon,
+  'nav.settings': SettingsIcon,
+  'nav.finance': FinanceIcon,
+  'nav.admin': AdminIcon,
+};
 
 /** Pages above, the person below. */
 export function Sidebar() {
@@ -31,16 +56,20 @@ export function Sidebar() {
         {navigationFor(viewer).map((group) => (
           <div key={group.key}>
             <div className={classes.group}>{t(group.key)}</div>
-            {group.items.map((item) => (
-              <Link
-                key={item.to}
-                to={item.to}
-                className={classes.link ?? ''}
-                {...(isActive(item.to, path) ? { 'data-active': true, 'aria-current': 'page' as const } : {})}
-              >
-                {t(item.key)}
-              </Link>
-            ))}
+            {group.items.map((item) => {
+              const Icon = ICONS[item.key];
+              return (
+                <Link
+                  key={item.to}
+                  to={item.to}
+                  className={classes.link ?? ''}
+                  {...(isActive(item.to, path) ? { 'data-active': true, 'aria-current': 'page' as const } : {})}
+                >
+                  <Icon />
+                  {t(item.key)}
+                </Link>
+              );
+            })}
           </div>
         ))}
       </nav>

@@ -14,6 +14,7 @@ import { Layout } from './Layout';
 import { NotFoundPage } from './NotFoundPage';
 import {
   activitySearch,
+  adminSearch,
   consentSearch,
   creditsSearch,
   financeSearch,
@@ -133,6 +134,7 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/admin/$section',
+    validateSearch: adminSearch,
     component: page(() => import('../features/admin/AdminPage'), 'AdminPage'),
   }),
   createRoute({

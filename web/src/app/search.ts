@@ -63,6 +63,8 @@ export const financeSearch = (raw: Raw) =>
     generation: text(raw.generation),
   });
 
+export const adminSearch = (raw: Raw) => present({ channel: text(raw.channel), batch: text(raw.batch) });
+
 export const queryOnly = (raw: Raw) => present({ q: text(raw.q) });
 export const modelList = (raw: Raw) => present({ models: text(raw.models) });
 

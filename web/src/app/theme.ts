@@ -32,10 +32,18 @@ export const theme = createTheme({
   autoContrast: true,
   colors: { pine, dark: ink },
   fontFamily:
-    'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif',
+    'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif',
   fontFamilyMonospace:
-    'ui-monospace, "SF Mono", SFMono-Regular, Menlo, Consolas, "Liberation Mono", "Noto Sans Mono CJK SC", monospace',
-  headings: { fontWeight: '650' },
+    'ui-monospace, "SF Mono", SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
+  headings: {
+    fontWeight: '640',
+    sizes: {
+      h1: { fontSize: '1.75rem', lineHeight: '1.25' },
+      h2: { fontSize: '1.375rem', lineHeight: '1.3' },
+      h3: { fontSize: '1.125rem', lineHeight: '1.4' },
+      h4: { fontSize: '1rem', lineHeight: '1.45' },
+    },
+  },
   defaultRadius: 'md',
   cursorType: 'pointer',
   respectReducedMotion: true,
@@ -45,12 +53,16 @@ export const theme = createTheme({
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
-    '--mantine-color-dimmed': '#57616b',
+    '--mantine-color-text': '#17211d',
+    '--mantine-color-dimmed': '#59646b',
+    '--mantine-color-default-border': '#d8dfdd',
     '--mantine-color-placeholder': '#6a747e',
     '--mantine-color-red-light': '#fdf0ef',
   },
   dark: {
+    '--mantine-color-text': '#e3e8eb',
     '--mantine-color-dimmed': '#9aa3ad',
+    '--mantine-color-default-border': '#333c46',
     '--mantine-color-placeholder': '#838c97',
     '--mantine-color-pine-light': 'rgb(31 159 117 / 18%)',
     '--mantine-color-pine-light-hover': 'rgb(31 159 117 / 26%)',

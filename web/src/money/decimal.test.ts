@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compare, difference, formatUsd, shift, sum } from './decimal';
+import { compare, difference, formatUsd, placesOf, shift, sum } from './decimal';
 
 describe('shift', () => {
   it('turns a price per token into one per million, digit by digit', () => {
@@ -40,4 +40,8 @@ describe('compare', () => {
   it('orders amounts of different length', () => {
     expect(['0.5', '0.15', '10', '-1'].sort(compare)).toEqual(['-1', '0.15', '0.5', '10']);
   });
+});
+
+it('knows how many digits stand behind the point', () => {
+  expect(['3', '0.10', '-0.000001', '12.500000001', 'nothing'].map(placesOf)).toEqual([2, 2, 6, 9, 0]);
 });

@@ -75,6 +75,12 @@ export function formatUsd(text: DecimalText, language: string): string | null {
   return `${parts.negative ? '−' : ''}$${whole.replace(/\B(?=(\d{3})+$)/g, group)}${fraction ? point + fraction : ''}`;
 }
 
+/** How many digits `formatUsd` writes behind the point. */
+export function placesOf(text: DecimalText): number {
+  const parts = parse(text);
+  return parts ? (write(parts, 2, Math.max(parts.scale, 2)).split('.')[1]?.length ?? 0) : 0;
+}
+
 function fold(texts: readonly DecimalText[], combine: (a: bigint, b: bigint) => bigint): string | null {
   const parts = texts.map(parse);
   if (parts.some((part) => part === null)) return null;

@@ -9,6 +9,7 @@ const EXPLAINED = [
   'authentication',
   'payment_required',
   'rate_limit_exceeded',
+  'not_found',
 ] as const;
 
 /** What went wrong: in the reader's language where we know it, with the gateway's own words below. */

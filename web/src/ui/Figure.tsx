@@ -5,13 +5,13 @@ import classes from './ui.module.css';
 export function Figure({ label, children, note }: { label: string; children: ReactNode; note?: ReactNode }) {
   return (
     <div>
-      <div className={classes.figureLabel}>{label}</div>
-      <div className={classes.figureValue}>{children}</div>
-      {note && <div className={classes.figureLabel}>{note}</div>}
+      <dt className={classes.figureLabel}>{label}</dt>
+      <dd className={classes.figureValue}>{children}</dd>
+      {note && <dd className={classes.figureNote}>{note}</dd>}
     </div>
   );
 }
 
 export function Figures({ children }: { children: ReactNode }) {
-  return <div className={classes.figures}>{children}</div>;
+  return <dl className={classes.figures}>{children}</dl>;
 }

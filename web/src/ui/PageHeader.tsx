@@ -4,9 +4,9 @@ import type { ReactNode } from 'react';
 /** What a page is, and the acts that belong to all of it. */
 export function PageHeader({ title, lead, children }: { title: string; lead?: string; children?: ReactNode }) {
   return (
-    <Group justify="space-between" align="flex-end" gap="md" mb="lg">
+    <Group justify="space-between" align="center" gap="md" mb="xl">
       <Stack gap={4}>
-        <Title order={1} fz={{ base: 'h2', sm: 'h1' }}>
+        <Title order={1} fz={{ base: '1.5rem', sm: 'h1' }}>
           {title}
         </Title>
         {lead && <Text c="dimmed">{lead}</Text>}

@@ -1,21 +1,10 @@
 import '@mantine/charts/styles.css';
 import { BarChart, LineChart } from '@mantine/charts';
+import { chartColor } from './chart_colors';
 import type { StatChartProps } from './StatChart';
-import classes from './ui.module.css';
 
-/** Apart from each other in both themes, and for most who see colours differently; the last is “the rest”. */
-const COLORS = [
-  'teal.6',
-  'indigo.5',
-  'orange.5',
-  'cyan.6',
-  'pink.5',
-  'lime.6',
-  'violet.5',
-  'yellow.6',
-  'blue.6',
-  'gray.5',
-];
+/** With more points the line alone is told apart. */
+const MOST_DOTS = 200;
 
 export default function StatChartDrawing({ label, kind, at, series, format, height = 280 }: StatChartProps) {
   const keys = series.map((_, place) => `s${place}`);
@@ -29,40 +18,28 @@ export default function StatChartDrawing({ label, kind, at, series, format, heig
     dataKey: 'at',
     valueFormatter: format,
     gridAxis: 'x' as const,
+    gridColor: 'var(--line)',
+    strokeDasharray: '0',
     tickLine: 'none' as const,
-    series: keys.map((name, place) => ({ name, label: series[place]?.name ?? name, color: color(place) })),
+    series: keys.map((name, place) => ({ name, label: series[place]?.name ?? name, color: chartColor(place) })),
     yAxisProps: { width: 62 },
-    xAxisProps: { minTickGap: 24 },
+    xAxisProps: { minTickGap: 28 },
   };
   return (
-    <>
-      <div role="img" aria-label={label}>
-        {kind === 'bars' ? (
-          <BarChart {...common} type="stacked" barProps={{ isAnimationActive: false }} maxBarWidth={44} />
-        ) : (
-          <LineChart
-            {...common}
-            curveType="monotone"
-            withDots={at.length < 2}
-            strokeWidth={2}
-            lineProps={{ isAnimationActive: false }}
-          />
-        )}
-      </div>
-      {series.length > 1 && (
-        <ul className={classes.legend}>
-          {series.map((one, place) => (
-            <li key={one.name}>
-              <span style={{ background: `var(--mantine-color-${color(place).replace('.', '-')})` }} />
-              {one.name}
-            </li>
-          ))}
-        </ul>
+    <div role="img" aria-label={label}>
+      {kind === 'bars' ? (
+        <BarChart {...common} type="stacked" barProps={{ isAnimationActive: false }} maxBarWidth={40} />
+      ) : (
+        <LineChart
+          {...common}
+          curveType="linear"
+          connectNulls={false}
+          withDots={at.length <= MOST_DOTS}
+          dotProps={{ r: 2, strokeWidth: 0 }}
+          strokeWidth={2}
+          lineProps={{ isAnimationActive: false }}
+        />
       )}
-    </>
+    </div>
   );
-}
-
-function color(place: number): string {
-  return COLORS[Math.min(place, COLORS.length - 1)] ?? 'gray.5';
 }

@@ -96,3 +96,69 @@ export const DownloadIcon = () => (
     <path d="M12 4v11m0 0-4.5-4.5M12 15l4.5-4.5M5 20h14" />
   </Icon>
 );
+
+export const HomeIcon = () => (
+  <Icon>
+    <path d="m4 11 8-7 8 7M6 9.5V20h12V9.5M10 20v-6h4v6" />
+  </Icon>
+);
+
+export const ModelsIcon = () => (
+  <Icon>
+    <path d="m12 3 8 4.5v9L12 21l-8-4.5v-9L12 3ZM4.2 7.6 12 12l7.8-4.4M12 12v9" />
+  </Icon>
+);
+
+export const RankingsIcon = () => (
+  <Icon>
+    <path d="M5 20v-7M12 20V4M19 20v-11" />
+  </Icon>
+);
+
+export const PlaygroundIcon = () => (
+  <Icon>
+    <path d="M5 5h14a1.5 1.5 0 0 1 1.5 1.5v9A1.5 1.5 0 0 1 19 17h-7l-5 3.5V17H5a1.5 1.5 0 0 1-1.5-1.5v-9A1.5 1.5 0 0 1 5 5Z" />
+  </Icon>
+);
+
+export const ActivityIcon = () => (
+  <Icon>
+    <path d="M3 12h4l3-8 4 16 3-8h4" />
+  </Icon>
+);
+
+export const CreditsIcon = () => (
+  <Icon>
+    <rect x="3" y="6" width="18" height="13" rx="2" />
+    <path d="M3 10h18M16 15h2" />
+  </Icon>
+);
+
+export const KeyIcon = () => (
+  <Icon>
+    <circle cx="8" cy="15.5" r="4" />
+    <path d="m11 12.5 8.5-8.5M16 7.5l3 3" />
+  </Icon>
+);
+
+export const SettingsIcon = () => (
+  <Icon>
+    <path d="M4 7h9m5 0h2M4 17h2m5 0h9" />
+    <circle cx="15.5" cy="7" r="2.5" />
+    <circle cx="8.5" cy="17" r="2.5" />
+  </Icon>
+);
+
+export const FinanceIcon = () => (
+  <Icon>
+    <path d="M6 3.5h12v17l-3-2-3 2-3-2-3 2v-17ZM9.5 8.5h5M9.5 12.5h5" />
+  </Icon>
+);
+
+export const AdminIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4.5" width="17" height="6" rx="1.5" />
+    <rect x="3.5" y="13.5" width="17" height="6" rx="1.5" />
+    <path d="M7 7.5h.01M7 16.5h.01" />
+  </Icon>
+);

@@ -15,7 +15,11 @@ export function formatCompact(count: number, language: string): string {
 
 export function formatShare(share: number | null | undefined, language: string): string {
   if (share === null || share === undefined) return '–';
-  return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 }).format(share);
+  return new Intl.NumberFormat(language, {
+    style: 'percent',
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  }).format(share);
 }
 
 /** Milliseconds as people say them: 340 ms, 1.27 s. */
@@ -36,6 +40,12 @@ export function formatMoment(at: string, interval: 'hour' | 'day', language: str
   if (Number.isNaN(moment.getTime())) return at;
   // A day of the statistics is a day in UTC.
   return interval === 'hour'
-    ? moment.toLocaleString(language, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+    ? moment.toLocaleString(language, {
+        month: 'short',
+        day: 'numeric',
+        hour: '2-digit',
+        minute: '2-digit',
+        hourCycle: 'h23',
+      })
     : moment.toLocaleDateString(language, { month: 'short', day: 'numeric', timeZone: 'UTC' });
 }

@@ -1,188 +1,154 @@
-import { Alert, Anchor, Badge, Code, Drawer, Group, Stack, Text, Title } from '@mantine/core';
+import { Alert, Code, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { generationDetailQuery } from '../../api/app_queries';
 import type { GenerationDetail } from '../../api/app_types';
-import { formatUsd, shift } from '../../money/decimal';
 import { CopyButton } from '../../ui/CopyButton';
+import { Detail, DetailSection } from '../../ui/Detail';
 import { Fact, Facts } from '../../ui/Facts';
+import { Figure, Figures } from '../../ui/Figure';
 import { formatCount, formatDuration } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
-import { appName, providerName } from './GenerationList';
+import { CostLines } from './CostLines';
+import { appName, providerName, Status } from './GenerationList';
+import { RouteTaken, Timings } from './RouteTaken';
 
 /** Everything known about one request: what it used, what it cost line by line, where it was tried. */
 export function GenerationDrawer({ id, onClose }: { id: string; onClose: () => void }) {
   const { t } = useTranslation();
   const detail = useQuery(generationDetailQuery(id));
   return (
-    <Drawer
-      opened={id !== ''}
-      onClose={onClose}
-      position="right"
-      size="lg"
-      title={t('activity.details')}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
-    >
-      <Group gap={4} wrap="nowrap" mb="md">
-        <Code style={{ overflowWrap: 'anywhere' }}>{id}</Code>
-        <CopyButton value={id} />
-      </Group>
+    <Detail title={t('activity.details')} opened={id !== ''} onClose={onClose}>
       <QueryView query={detail} height={420}>
         {(data) => (
-          <Stack gap="lg">
-            <Basics data={data} />
-            <CostLines data={data} />
-            <Attempts data={data} />
-            <Timings data={data} />
-          </Stack>
+          <>
+            <Summary data={data} />
+            <Tokens data={data} />
+            <DetailSection title={t('activity.cost')}>
+              <CostLines data={data} />
+            </DetailSection>
+            {(data.attempts ?? []).length > 0 && (
+              <DetailSection title={t('activity.route')}>
+                <RouteTaken data={data} />
+              </DetailSection>
+            )}
+            <DetailSection title={t('activity.timings')}>
+              <Timings data={data} />
+            </DetailSection>
+            <DetailSection title={t('activity.origin')}>
+              <Origin data={data} />
+            </DetailSection>
+          </>
         )}
       </QueryView>
-    </Drawer>
+    </Detail>
   );
 }
 
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section>
-      <Title order={3} fz="sm" mb={4}>
-        {title}
-      </Title>
-      {children}
-    </section>
-  );
-}
-
-function Basics({ data }: { data: GenerationDetail }) {
+function Summary({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
-  const tokens = (count: number) => t('common.tokens', { count });
+  const provider = providerName(data);
   return (
-    <>
-      {data.error_type && <Alert color="red" variant="light" title={data.error_type} />}
-      <Facts>
-        <Fact label={t('playground.model')}>{data.model}</Fact>
-        <Fact label={t('generation.provider')}>{providerName(data) ?? '–'}</Fact>
-        <Fact label={t('common.when')}>
+    <Stack gap="md">
+      <div>
+        <Group justify="space-between" gap="sm" align="baseline">
+          <Text fz="lg" fw={640} style={{ overflowWrap: 'anywhere' }}>
+            {data.model}
+          </Text>
+          <Text size="sm" component="div">
+            <Status row={data} />
+          </Text>
+        </Group>
+        <Text size="sm" c="dimmed">
+          {provider && `${provider} · `}
           <Time at={data.created_at} />
-        </Fact>
-        <Fact label={t('activity.status')}>
-          {t(`status.${data.status}`)}
-          {data.finish_reason ? ` · ${data.finish_reason}` : ''}
-        </Fact>
-        <Fact label={t('activity.key')}>{data.key?.name ?? '–'}</Fact>
-        {appName(data) && <Fact label={t('activity.app')}>{appName(data)}</Fact>}
-        {data.route && data.route.requested_model !== data.model && (
-          <Fact label={t('activity.asked_for')}>{data.route.requested_model}</Fact>
-        )}
-        <Fact label={t('generation.input')}>{tokens(data.tokens.prompt)}</Fact>
-        {!!data.tokens.cached && (
-          <Fact label={t('generation.cached')} sub>
-            {tokens(data.tokens.cached)}
-          </Fact>
-        )}
-        <Fact label={t('generation.output')}>{tokens(data.tokens.completion)}</Fact>
-        {!!data.tokens.reasoning && (
-          <Fact label={t('generation.reasoning')} sub>
-            {tokens(data.tokens.reasoning)}
-          </Fact>
-        )}
-        {data.tokens_per_second !== null && data.tokens_per_second !== undefined && (
-          <Fact label={t('activity.speed')}>
-            {t('playground.speed', { rate: formatCount(Math.round(data.tokens_per_second), i18n.language) })}
-          </Fact>
-        )}
-      </Facts>
-    </>
-  );
-}
-
-function CostLines({ data }: { data: GenerationDetail }) {
-  const { t, i18n } = useTranslation();
-  return (
-    <Section title={t('activity.cost')}>
-      <Facts>
-        {(data.cost_lines ?? []).map((line) => (
-          <Fact key={line.kind} label={costName(line.kind, t)}>
-            <Text size="xs" c="dimmed" component="span" mr="sm">
-              {formatCount(line.quantity, i18n.language)} × {unitPrice(line.kind, line.unit_price, i18n.language)}
-            </Text>
-            <Usd amount={line.amount} />
-          </Fact>
-        ))}
-        <Fact label={t('generation.total')} total>
-          <Usd amount={data.cost} />
-        </Fact>
-      </Facts>
-      {data.transaction_id && (
-        <Anchor size="sm" renderRoot={(props) => <Link to="/credits" search={{ generation: data.id }} {...props} />}>
-          {t('activity.transaction')}
-        </Anchor>
+        </Text>
+        <Group gap={4} wrap="nowrap" mt={4}>
+          <Code style={{ overflowWrap: 'anywhere' }}>{data.id}</Code>
+          <CopyButton value={data.id} />
+        </Group>
+      </div>
+      {data.error_type && (
+        <Alert color="red" variant="light" title={t('activity.went_wrong')}>
+          {data.error_type}
+          {data.http_status ? ` · HTTP ${data.http_status}` : ''}
+        </Alert>
       )}
-    </Section>
+      <Figures>
+        <Figure label={t('activity.cost')}>
+          <Usd amount={data.cost} fz="lg" />
+        </Figure>
+        <Figure label={t('activity.time')}>
+          <Text component="span" inherit fz="lg">
+            {formatDuration(data.timings?.total_ms ?? data.latency_ms, i18n.language)}
+          </Text>
+        </Figure>
+        {data.tokens_per_second !== null && (
+          <Figure label={t('activity.speed')}>
+            <Text component="span" inherit fz="lg">
+              {t('playground.speed', { rate: formatCount(Math.round(data.tokens_per_second), i18n.language) })}
+            </Text>
+          </Figure>
+        )}
+      </Figures>
+    </Stack>
   );
 }
 
-const COSTS = [
-  'uncached_input',
-  'cache_read',
-  'cache_write5m',
-  'cache_write1h',
-  'image_input',
-  'audio_input',
-  'text_output',
-  'reasoning',
-  'image_output',
-  'audio_output',
-  'request',
-] as const;
-
-function costName(kind: string, t: ReturnType<typeof useTranslation>['t']): string {
-  const known = COSTS.find((one) => one === kind);
-  return known ? t(`price.${known}`) : kind;
-}
-
-/** Prices are told per million, as everywhere; a request's is its own. */
-function unitPrice(kind: string, price: string | number, language: string): string {
-  if (kind === 'request') return formatUsd(price, language) ?? '–';
-  return `${formatUsd(shift(price, 6) ?? '', language) ?? '–'}/M`;
-}
-
-function Attempts({ data }: { data: GenerationDetail }) {
+function Tokens({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
-  const attempts = data.attempts ?? [];
-  if (attempts.length === 0) return null;
+  const count = (tokens: number) => formatCount(tokens, i18n.language);
+  const { prompt, completion, cached, reasoning } = data.tokens;
   return (
-    <Section title={t('activity.route')}>
+    <DetailSection title={t('activity.tokens')}>
       <Facts>
-        {attempts.map((attempt, place) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: attempts never move
-          <Fact key={`${place}-${attempt.channel}`} label={`${place + 1}. ${attempt.channel}`}>
-            <Group gap="xs" justify="flex-end">
-              <span>{formatDuration(attempt.latency_ms, i18n.language)}</span>
-              <Badge size="sm" variant="light" tt="none" fw={500} color={attempt.error ? 'red' : 'pine'}>
-                {attempt.error ?? t('status.ok')}
-              </Badge>
-            </Group>
+        <Fact label={t('generation.input')}>{count(prompt)}</Fact>
+        {!!cached && (
+          <Fact label={t('generation.cached')} sub>
+            {count(cached)}
           </Fact>
-        ))}
+        )}
+        <Fact label={t('generation.output')}>{count(completion)}</Fact>
+        {!!reasoning && (
+          <Fact label={t('generation.reasoning')} sub>
+            {count(reasoning)}
+          </Fact>
+        )}
       </Facts>
-    </Section>
+    </DetailSection>
   );
 }
 
-function Timings({ data }: { data: GenerationDetail }) {
-  const { t, i18n } = useTranslation();
+/** Who asked, how, and under which price. */
+function Origin({ data }: { data: GenerationDetail }) {
+  const { t } = useTranslation();
+  const finish = [data.finish_reason, data.native_finish_reason].filter(Boolean);
   return (
-    <Section title={t('activity.timings')}>
-      <Facts>
-        <Fact label={t('activity.first_token')}>{formatDuration(data.time_to_first_token_ms, i18n.language)}</Fact>
-        <Fact label={t('activity.whole')}>
-          {formatDuration(data.timings?.total_ms ?? data.latency_ms, i18n.language)}
+    <Facts>
+      <Fact label={t('activity.key')}>{data.key?.name ?? '–'}</Fact>
+      {appName(data) && <Fact label={t('activity.app')}>{appName(data)}</Fact>}
+      {data.route && (
+        <>
+          <Fact label={t('activity.asked_for')}>{data.route.requested_model}</Fact>
+          <Fact label={t('activity.interface')}>
+            {data.route.api_type}
+            {data.streamed ? ` · ${t('activity.streamed')}` : ''}
+          </Fact>
+        </>
+      )}
+      {finish.length > 0 && <Fact label={t('generation.finish')}>{[...new Set(finish)].join(' · ')}</Fact>}
+      {data.price_version && (
+        <Fact label={t('activity.price_version')}>
+          <Code>{data.price_version}</Code>
         </Fact>
-      </Facts>
-    </Section>
+      )}
+      {data.upstream_id && (
+        <Fact label={t('activity.upstream_id')}>
+          <Code>{data.upstream_id}</Code>
+        </Fact>
+      )}
+    </Facts>
   );
 }

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, NativeSelect, Select, Text, TextInput, Title, UnstyledButton } from '@mantine/core';
+import { Button, Group, NativeSelect, Select, Text, TextInput, Title, UnstyledButton } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
@@ -13,7 +13,6 @@ import { formatCompact, formatDuration } from '../../ui/numbers';
 import { PagedTable } from '../../ui/PagedTable';
 import { StatusDot } from '../../ui/StatusDot';
 import { Time } from '../../ui/Time';
-import { Usd } from '../../ui/Usd';
 import { LiveBadge } from '../live/LiveBadge';
 import { useLiveInterval } from '../live/store';
 import { useViewer } from '../session/store';
@@ -76,7 +75,7 @@ export function GenerationList({ account }: { account: string }) {
             wide: true,
             cell: (row) => formatDuration(row.latency_ms, i18n.language),
           },
-          { key: 'cost', header: t('activity.cost'), numeric: true, cell: (row) => <Usd amount={row.cost} fw={600} /> },
+          { key: 'cost', header: t('activity.cost'), amount: (row) => row.cost, strong: true },
         ]}
       />
     </section>
@@ -184,18 +183,20 @@ function ModelCell({ row }: { row: GenerationRow }) {
   );
 }
 
-function Status({ row }: { row: GenerationRow }) {
+export function Status({ row }: { row: GenerationRow }) {
   const { t } = useTranslation();
   return (
-    <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
-      <StatusDot tone={TONES[row.status] ?? 'none'} />
-      <span>{t(`status.${row.status}`)}</span>
+    <div>
+      <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
+        <StatusDot tone={TONES[row.status] ?? 'none'} />
+        <span>{t(`status.${row.status}`)}</span>
+      </Group>
       {row.error_type && (
-        <Badge size="sm" variant="light" color="red" tt="none" fw={500}>
+        <Text size="xs" c="dimmed" component="div">
           {row.error_type}
-        </Badge>
+        </Text>
       )}
-    </Group>
+    </div>
   );
 }
 

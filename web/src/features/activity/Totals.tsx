@@ -62,6 +62,7 @@ export function Totals({ account }: { account: string }) {
                 <SegmentedControl
                   size="xs"
                   w="fit-content"
+                  mt="xs"
                   value={measure}
                   onChange={(value) => setMeasure(value as Measure)}
                   aria-label={t('activity.measure')}

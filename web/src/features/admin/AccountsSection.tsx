@@ -1,6 +1,7 @@
 import { Button, Group, Modal, NativeSelect, Stack, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import type { TFunction } from 'i18next';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminPages } from '../../api/app_queries';
@@ -13,7 +14,6 @@ import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
-import { Usd } from '../../ui/Usd';
 
 export function AccountsSection() {
   const { t } = useTranslation();
@@ -44,8 +44,7 @@ export function AccountsSection() {
           {
             key: 'available',
             header: t('credits.available'),
-            numeric: true,
-            cell: (row) => <Usd amount={row.available} />,
+            amount: (row) => row.available,
           },
           { key: 'since', header: t('settings.since'), wide: true, cell: (row) => <Time at={row.created_at} day /> },
           { key: 'acts', header: '', cell: (row) => <Acts account={row} /> },
@@ -55,7 +54,7 @@ export function AccountsSection() {
   );
 }
 
-export function statusName(status: string, t: ReturnType<typeof useTranslation>['t']): string {
+export function statusName(status: string, t: TFunction): string {
   return status === 'active' || status === 'suspended' || status === 'disabled' || status === 'closed'
     ? t(`account_status.${status}`)
     : status;

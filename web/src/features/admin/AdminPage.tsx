@@ -38,7 +38,7 @@ export function AdminPage() {
               active: name === section,
             }))}
           />
-          <Suspense fallback={<Skeleton height={300} radius="lg" />}>
+          <Suspense fallback={<Skeleton height={300} radius="lg" aria-busy="true" />}>
             <Content />
           </Suspense>
         </>

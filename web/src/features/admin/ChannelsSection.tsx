@@ -1,6 +1,7 @@
 import { Badge, Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminQuery } from '../../api/app_queries';
@@ -11,11 +12,14 @@ import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
 import { formatDuration } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
-import { StatusDot, type Tone } from '../../ui/StatusDot';
+import { RowLink } from '../../ui/RowLink';
 import { useToasts } from '../../ui/toasts';
 import { useLiveInterval } from '../live/store';
+import { ChannelDetail, HealthWord } from './ChannelDetail';
 import { ChannelForm } from './ChannelForm';
+import { type ChannelHealth, HEALTH_STATES } from './channel_health';
 
+const route = getRouteApi('/admin/$section');
 const channelsQuery = adminQuery<Channel[]>('channels');
 
 export function ChannelsSection() {
@@ -24,6 +28,9 @@ export function ChannelsSection() {
   const queries = useQueryClient();
   const [opened, { open, close }] = useDisclosure(false);
   const [edited, setEdited] = useState<Channel | null>(null);
+  const { channel: detailed = '' } = route.useSearch();
+  const navigate = route.useNavigate();
+  const show = (id?: string) => navigate({ search: id ? { channel: id } : {}, replace: true, resetScroll: false });
   const edit = (channel: Channel | null) => {
     setEdited(channel);
     open();
@@ -44,7 +51,12 @@ export function ChannelsSection() {
             rows={rows}
             rowKey={(row) => row.id}
             columns={[
-              { key: 'name', header: t('keys.name'), heading: true, cell: (row) => <Name channel={row} /> },
+              {
+                key: 'name',
+                header: t('keys.name'),
+                heading: true,
+                cell: (row) => <Name channel={row} onOpen={() => show(row.id)} />,
+              },
               { key: 'health', header: t('admin.health'), cell: (row) => <Health channel={row} /> },
               {
                 key: 'models',
@@ -82,18 +94,21 @@ export function ChannelsSection() {
           }}
         />
       </Modal>
+      <ChannelDetail
+        id={detailed}
+        name={channels.data?.find(({ id }) => id === detailed)?.name ?? ''}
+        onClose={() => show()}
+      />
     </Stack>
   );
 }
 
-function Name({ channel }: { channel: Channel }) {
+function Name({ channel, onOpen }: { channel: Channel; onOpen: () => void }) {
   const { t } = useTranslation();
   return (
     <Stack gap={2} align="flex-start">
       <Group gap={6}>
-        <Text size="sm" fw={600} component="span">
-          {channel.name}
-        </Text>
+        <RowLink onClick={onOpen}>{channel.name}</RowLink>
         {channel.managed_by === 'file' && (
           <Badge size="sm" variant="default" tt="none" fw={500} title={t('admin.from_file_text')}>
             {t('admin.from_file')}
@@ -108,24 +123,17 @@ function Name({ channel }: { channel: Channel }) {
   );
 }
 
-const TONES: Record<string, Tone> = {
-  healthy: 'good',
-  degraded: 'fair',
-  down: 'bad',
-};
-
 function Health({ channel }: { channel: Channel }) {
-  const { t, i18n } = useTranslation();
-  const state = channel.status === 'disabled' ? 'disabled' : String(channel.health?.status ?? channel.status);
-  const latency = channel.health?.latency_ms;
-  const known = (['healthy', 'degraded', 'down', 'disabled', 'unknown'] as const).find((one) => one === state);
+  const { i18n } = useTranslation();
+  const health = channel.health as Partial<ChannelHealth> | undefined;
+  const state = HEALTH_STATES.find((one) => one === health?.status) ?? 'unknown';
+  const latency = health?.last_1d?.average_time_to_first_token_ms;
   return (
     <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
-      <StatusDot tone={TONES[state] ?? 'none'} />
-      <span>{known ? t(`health.${known}`) : state}</span>
+      <HealthWord state={state} />
       {typeof latency === 'number' && (
         <Text size="xs" c="dimmed" component="span">
-          {formatDuration(latency, i18n.language)}
+          {formatDuration(Math.round(latency), i18n.language)}
         </Text>
       )}
     </Group>

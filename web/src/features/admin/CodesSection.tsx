@@ -1,6 +1,7 @@
-import { Alert, Button, Group, Modal, NumberInput, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, NumberInput, Stack, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminPages } from '../../api/app_queries';
@@ -12,13 +13,20 @@ import { ConfirmButton } from '../../ui/Confirm';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
+import { RowLink } from '../../ui/RowLink';
 import { Time } from '../../ui/Time';
-import { Usd } from '../../ui/Usd';
+import { BatchStatus, CodeBatchDetail } from './CodeBatchDetail';
+
+const route = getRouteApi('/admin/$section');
 
 export function CodesSection() {
   const { t } = useTranslation();
   const queries = useQueryClient();
   const batches = useInfiniteQuery(adminPages<CodeBatch>('codes'));
+  const { batch } = route.useSearch();
+  const navigate = route.useNavigate();
+  const open = (id?: string) => navigate({ search: id ? { batch: id } : {}, replace: true, resetScroll: false });
+  const opened = batches.data?.pages.flatMap((page) => page.data).find(({ id }) => id === batch);
   return (
     <Stack gap="md">
       <Group justify="flex-end">
@@ -30,8 +38,14 @@ export function CodesSection() {
         rowKey={(row) => row.id}
         empty={<EmptyState title={t('admin.no_codes_title')} text={t('admin.no_codes')} />}
         columns={[
-          { key: 'note', header: t('admin.note'), heading: true, cell: (row) => row.note || row.id },
-          { key: 'amount', header: t('credits.amount'), numeric: true, cell: (row) => <Usd amount={row.amount} /> },
+          {
+            key: 'note',
+            header: t('admin.note'),
+            heading: true,
+            cell: (row) => <RowLink onClick={() => open(row.id)}>{row.note || row.id}</RowLink>,
+          },
+          { key: 'status', header: t('activity.status'), cell: (row) => <BatchStatus status={row.status} /> },
+          { key: 'amount', header: t('credits.amount'), amount: (row) => row.amount },
           {
             key: 'redeemed',
             header: t('admin.redeemed'),
@@ -48,30 +62,25 @@ export function CodesSection() {
             key: 'acts',
             header: '',
             cell: (row) =>
-              row.status === 'void' || row.status === 'voided' ? (
-                <Text size="sm" c="dimmed">
-                  {t('admin.voided')}
-                </Text>
-              ) : (
-                row.redeemed < row.count && (
-                  <ConfirmButton
-                    size="compact-sm"
-                    aria-label={`${t('admin.void')}: ${row.note || row.id}`}
-                    title={t('admin.void_title')}
-                    text={t('admin.void_text', { count: row.count - row.redeemed })}
-                    confirm={t('admin.void')}
-                    action={async () => {
-                      await call('DELETE', `/api/app/admin/codes/${row.id}`);
-                      await queries.invalidateQueries({ queryKey: ['admin', 'codes'] });
-                    }}
-                  >
-                    {t('admin.void')}
-                  </ConfirmButton>
-                )
+              row.status === 'open' && (
+                <ConfirmButton
+                  size="compact-sm"
+                  aria-label={`${t('admin.void')}: ${row.note || row.id}`}
+                  title={t('admin.void_title')}
+                  text={t('admin.void_text', { count: row.count - row.redeemed })}
+                  confirm={t('admin.void')}
+                  action={async () => {
+                    await call('DELETE', `/api/app/admin/codes/${row.id}`);
+                    await queries.invalidateQueries({ queryKey: ['admin', 'codes'] });
+                  }}
+                >
+                  {t('admin.void')}
+                </ConfirmButton>
               ),
           },
         ]}
       />
+      <CodeBatchDetail batch={opened} onClose={() => open()} />
     </Stack>
   );
 }

@@ -1,5 +1,6 @@
 import { Badge, Group, Stack, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { adminQuery } from '../../api/app_queries';
 import type { SystemReport } from '../../api/app_types';
@@ -63,7 +64,7 @@ function Report({ report }: { report: SystemReport }) {
           rows={report.backends}
           rowKey={(row) => row.name}
           columns={[
-            { key: 'name', header: t('keys.name'), heading: true, cell: (row) => row.name },
+            { key: 'name', header: t('keys.name'), heading: true, cell: (row) => backendName(row.name, t) },
             { key: 'kind', header: t('credits.kind'), cell: (row) => row.kind },
             { key: 'url', header: t('settings.address'), wide: true, cell: (row) => row.url },
             {
@@ -104,6 +105,11 @@ function Report({ report }: { report: SystemReport }) {
       )}
     </Stack>
   );
+}
+
+function backendName(name: string, t: TFunction): string {
+  const known = (['database', 'events', 'balance', 'analytics'] as const).find((one) => one === name);
+  return known ? t(`backend.${known}`) : name;
 }
 
 function duration(seconds: number, language: string): string {

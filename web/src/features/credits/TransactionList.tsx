@@ -11,7 +11,6 @@ import { EmptyState } from '../../ui/EmptyState';
 import { DownloadIcon } from '../../ui/icons';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
-import { Usd } from '../../ui/Usd';
 import { useLiveInterval } from '../live/store';
 
 const route = getRouteApi('/credits');
@@ -105,15 +104,14 @@ export function TransactionList({ account }: { account: string }) {
           {
             key: 'amount',
             header: t('credits.amount'),
-            numeric: true,
-            cell: (row) => <Usd amount={row.amount} fw={600} />,
+            amount: (row) => row.amount,
+            strong: true,
           },
           {
             key: 'after',
             header: t('credits.after'),
-            numeric: true,
             wide: true,
-            cell: (row) => <Usd amount={row.balance_after} />,
+            amount: (row) => row.balance_after,
           },
         ]}
       />

@@ -1,5 +1,6 @@
 import { Alert, Button, Code, Group, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { adminQuery } from '../../api/app_queries';
 import type { AuditReport } from '../../api/app_types';
@@ -12,6 +13,7 @@ import { formatCount } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
 import { Surface } from '../../ui/Surface';
 import { Time } from '../../ui/Time';
+import classes from './finance.module.css';
 
 /** Whether the books hold: chain, double entry, and agreement with events, statistics and balances. */
 export function AuditSection() {
@@ -79,13 +81,15 @@ function Report({ report }: { report: AuditReport }) {
         <Title order={2} fz="h4" mb="xs">
           {t('finance.checked')}
         </Title>
-        <Facts>
-          {Object.entries(report.checked).map(([what, count]) => (
-            <Fact key={what} label={what.replaceAll('_', ' ')}>
-              {typeof count === 'number' ? formatCount(count, i18n.language) : String(count)}
-            </Fact>
-          ))}
-        </Facts>
+        <div className={classes.checked}>
+          <Facts>
+            {Object.entries(report.checked).map(([what, count]) => (
+              <Fact key={what} label={checkedName(what, t)}>
+                {typeof count === 'number' ? formatCount(count, i18n.language) : String(count)}
+              </Fact>
+            ))}
+          </Facts>
+        </div>
       </Surface>
       {(report.heads ?? []).length > 0 && (
         <section>
@@ -118,6 +122,34 @@ function Report({ report }: { report: AuditReport }) {
       )}
     </>
   );
+}
+
+const CHECKED = [
+  'accounts_negative',
+  'analytics_account_days',
+  'analytics_position',
+  'checkpoints',
+  'events',
+  'gate_accounts',
+  'gate_holds',
+  'gate_pending',
+  'gate_tombstones',
+  'ledger_balances',
+  'ledger_entries',
+  'ledger_key_spend',
+  'ledger_lots',
+  'ledger_orders',
+  'ledger_partitions',
+  'ledger_postings',
+  'ledger_producers',
+  'ledger_quarantine',
+  'position',
+  'producer_sequences',
+] as const;
+
+function checkedName(what: string, t: TFunction): string {
+  const known = CHECKED.find((one) => one === what);
+  return known ? t(`audited.${known}`) : what.replaceAll('_', ' ');
 }
 
 function written(value: unknown): string {

@@ -1,6 +1,7 @@
 import { Anchor, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
+import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { ledgerQuery } from '../../api/app_queries';
 import type { LedgerEntry } from '../../api/app_types';
@@ -88,7 +89,12 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
           />
         }
         columns={[
-          { key: 'place', header: t('finance.position'), cell: (row) => <span>{String(row.position)}</span> },
+          {
+            key: 'place',
+            header: t('finance.position'),
+            narrow: true,
+            cell: (row) => <span>{String(row.position)}</span>,
+          },
           { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.recorded_at} /> },
           { key: 'kind', header: t('finance.event'), heading: true, cell: (row) => <Event entry={row} /> },
           { key: 'postings', header: t('finance.postings'), cell: (row) => <Postings entry={row} /> },
@@ -126,14 +132,31 @@ function Event({ entry }: { entry: LedgerEntry }) {
   );
 }
 
+const ACCOUNTS = [
+  'customer',
+  'revenue',
+  'provider_cost',
+  'payable',
+  'clearing',
+  'breakage',
+  'promotions',
+  'adjustments',
+] as const;
+
+function accountName(account: string, t: TFunction): string {
+  const known = ACCOUNTS.find((one) => one === account);
+  return known ? t(`book.${known}`) : account;
+}
+
 function Postings({ entry }: { entry: LedgerEntry }) {
+  const { t } = useTranslation();
   return (
     <div className={classes.postings}>
       {entry.postings.map((posting, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the postings of an entry never move
         <div key={`${posting.account}-${place}`} className={classes.posting}>
           <span className={classes.account} title={posting.account}>
-            {posting.account}
+            {accountName(posting.account, t)}
           </span>
           <Usd amount={posting.amount} />
         </div>

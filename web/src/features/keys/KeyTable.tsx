@@ -13,7 +13,6 @@ import { forDrawing } from '../../ui/numbers';
 import { Sparkline } from '../../ui/Sparkline';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
-import { Usd } from '../../ui/Usd';
 import classes from './keys.module.css';
 
 export function KeyTable({ account, keys, onEdit }: { account: string; keys: Key[]; onEdit: (key: Key) => void }) {
@@ -29,8 +28,7 @@ export function KeyTable({ account, keys, onEdit }: { account: string; keys: Key
         {
           key: 'month',
           header: t('keys.this_month'),
-          numeric: true,
-          cell: (key) => <Usd amount={key.usage_monthly} />,
+          amount: (key) => key.usage_monthly,
         },
         { key: 'days', header: t('keys.days'), cell: (key) => <Days days={key} /> },
         {

@@ -1,4 +1,4 @@
-import { Button, Group, Select } from '@mantine/core';
+import { ActionIcon, Button, Group, Select } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
@@ -6,6 +6,7 @@ import { modelsQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
+import { CloseIcon } from '../../ui/icons';
 import { PageHeader } from '../../ui/PageHeader';
 import { QueryView } from '../../ui/QueryView';
 import { formatTokens } from '../../ui/tokens';
@@ -77,40 +78,34 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
     { name: t('models.output_title'), of: (model) => tokens(model.top_provider?.max_completion_tokens) },
     { name: t('models.modalities'), of: (model) => modalities(model).join(', ') || '–' },
     { name: t('models.parameters'), of: (model) => (model.supported_parameters ?? []).join(', ') || '–' },
-    {
-      name: '',
-      of: (model) => (
-        <Button
-          size="compact-xs"
-          variant="subtle"
-          onClick={() => onRemove(model.id)}
-          aria-label={`${t('models.take_away')}: ${model.name}`}
-        >
-          {t('models.take_away')}
-        </Button>
-      ),
-    },
   ];
   return (
-    <>
-      <Group gap="lg" mb="sm">
-        {models.map((model) => (
-          <ModelName key={model.id} model={model} />
-        ))}
-      </Group>
-      <DataTable
-        label={t('models.compare_title')}
-        rows={rows}
-        rowKey={(row) => row.name}
-        columns={[
-          { key: 'what', header: '', heading: true, cell: (row) => row.name },
-          ...models.map((model) => ({
-            key: model.id,
-            header: model.name,
-            cell: (row: (typeof rows)[number]) => row.of(model),
-          })),
-        ]}
-      />
-    </>
+    <DataTable
+      label={t('models.compare_title')}
+      rows={rows}
+      rowKey={(row) => row.name}
+      columns={[
+        { key: 'what', header: '', heading: true, narrow: true, cell: (row) => row.name },
+        ...models.map((model) => ({
+          key: model.id,
+          header: model.name,
+          head: (
+            <Group gap={4} wrap="nowrap" fz="sm" c="bright">
+              <ModelName model={model} />
+              <ActionIcon
+                size="sm"
+                variant="subtle"
+                color="gray"
+                onClick={() => onRemove(model.id)}
+                aria-label={`${t('models.take_away')}: ${model.name}`}
+              >
+                <CloseIcon />
+              </ActionIcon>
+            </Group>
+          ),
+          cell: (row: (typeof rows)[number]) => row.of(model),
+        })),
+      ]}
+    />
   );
 }

@@ -1,4 +1,4 @@
-import { Badge, Button, Checkbox, Code, Group, Stack, Text, Title } from '@mantine/core';
+import { Button, Checkbox, Code, Group, Stack, Text, Title } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Model } from '../../api/types';
@@ -16,6 +16,11 @@ export function ModelCard({ model }: { model: Model }) {
   const { pricing } = model;
   const { ids, toggle } = useComparison();
   const maxOutput = model.top_provider?.max_completion_tokens;
+  const tokens = (count: number) => ({ tokens: formatTokens(count, i18n.language) });
+  const facts = [
+    ...(model.context_length === null ? [] : [t('models.context', tokens(model.context_length))]),
+    ...(maxOutput ? [t('models.max_output', tokens(maxOutput))] : []),
+  ];
   return (
     <Surface p="md">
       <Stack gap="sm" h="100%" component="article" aria-label={model.name}>
@@ -48,19 +53,10 @@ export function ModelCard({ model }: { model: Model }) {
             <Price label={t('models.request')} perToken={shift(pricing.request ?? '0', -6) ?? undefined} small />
           )}
         </dl>
-        <Group justify="space-between" mt="auto" wrap="nowrap" align="flex-end">
-          <Group gap={6}>
-            {model.context_length !== null && (
-              <Badge variant="default" tt="none" fw={500}>
-                {t('models.context', { tokens: formatTokens(model.context_length, i18n.language) })}
-              </Badge>
-            )}
-            {maxOutput && (
-              <Badge variant="default" tt="none" fw={500}>
-                {t('models.max_output', { tokens: formatTokens(maxOutput, i18n.language) })}
-              </Badge>
-            )}
-          </Group>
+        <Group justify="space-between" mt="auto" wrap="nowrap" align="center" className={classes.foot ?? ''}>
+          <Text size="xs" c="dimmed">
+            {facts.join(' · ')}
+          </Text>
           <Group gap="sm" wrap="nowrap" style={{ flexShrink: 0 }}>
             <Checkbox
               size="xs"

@@ -13,7 +13,7 @@ import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
 import { ExternalText } from '../../ui/ExternalText';
 import { Fact, Facts } from '../../ui/Facts';
-import { formatCompact, formatMoment, formatShare } from '../../ui/numbers';
+import { formatCompact, formatCount, formatDuration, formatMoment, formatShare } from '../../ui/numbers';
 import { PageHeader } from '../../ui/PageHeader';
 import { QueryView } from '../../ui/QueryView';
 import { StatChart } from '../../ui/StatChart';
@@ -24,6 +24,7 @@ import { EndpointCharts } from './EndpointCharts';
 import classes from './models.module.css';
 import { PerMillion } from './Price';
 import { modalities } from './select';
+import { byDay } from './usage';
 
 const route = getRouteApi('/models/$author/$slug');
 
@@ -98,7 +99,7 @@ function About({ model }: { model: Model }) {
                 data={RANGES.map((value) => ({ value, label: t(`range.${value}`) }))}
               />
             </Group>
-            <div className={classes.two}>
+            <div className={classes.even}>
               <EndpointCharts id={model.id} range={range} />
               <Usage id={model.id} range={range} />
             </div>
@@ -192,6 +193,29 @@ function Endpoints({ id }: { id: string }) {
                 cell: (row) => (row.context_length ? formatTokens(row.context_length, i18n.language) : '–'),
               },
               {
+                key: 'latency',
+                header: t('model.short.time_to_first_token'),
+                numeric: true,
+                wide: true,
+                cell: (row) =>
+                  formatDuration(
+                    row.latency_last_30m ? Math.round(Number(row.latency_last_30m.p50)) : null,
+                    i18n.language,
+                  ),
+              },
+              {
+                key: 'speed',
+                header: t('model.short.throughput'),
+                numeric: true,
+                wide: true,
+                cell: (row) =>
+                  row.throughput_last_30m
+                    ? t('playground.speed', {
+                        rate: formatCount(Math.round(Number(row.throughput_last_30m.p50)), i18n.language),
+                      })
+                    : '–',
+              },
+              {
                 key: 'uptime',
                 header: t('model.uptime'),
                 numeric: true,
@@ -222,16 +246,20 @@ function Usage({ id, range }: { id: string; range: string }) {
         isEmpty={(data) => data.points.every((point) => !point.value)}
         empty={<Text c="dimmed">{t('rankings.no_traffic')}</Text>}
       >
-        {(data) => (
-          <StatChart
-            label={t('model.usage')}
-            kind="bars"
-            height={240}
-            at={data.points.map((point) => formatMoment(point.at, data.interval, i18n.language))}
-            series={[{ name: t('activity.tokens'), values: data.points.map((point) => point.value ?? null) }]}
-            format={(value) => formatCompact(value, i18n.language)}
-          />
-        )}
+        {(data) => {
+          // Bars by the hour are too thin to be seen in a week.
+          const { interval, points } = range === '7d' ? byDay(data) : data;
+          return (
+            <StatChart
+              label={t('model.usage')}
+              kind="bars"
+              height={240}
+              at={points.map((point) => formatMoment(point.at, interval, i18n.language))}
+              series={[{ name: t('activity.tokens'), values: points.map((point) => point.value ?? null) }]}
+              format={(value) => formatCompact(value, i18n.language)}
+            />
+          );
+        }}
       </QueryView>
     </Surface>
   );
@@ -280,7 +308,7 @@ function Apps({ id }: { id: string }) {
             rows={rows}
             rowKey={(row) => `${row.rank}`}
             columns={[
-              { key: 'rank', header: '#', cell: (row) => row.rank },
+              { key: 'rank', header: '#', narrow: true, cell: (row) => row.rank },
               {
                 key: 'app',
                 header: t('activity.app'),

@@ -1,11 +1,10 @@
-import { Button, MultiSelect, Stack, Text, Title } from '@mantine/core';
+import { Button, MultiSelect, Text, Title } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { modelsQuery } from '../../api/queries';
 import { sum } from '../../money/decimal';
-import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PageHeader } from '../../ui/PageHeader';
 import { Surface } from '../../ui/Surface';
@@ -71,7 +70,7 @@ export function PlaygroundPage() {
           {t('playground.clear')}
         </Button>
       </PageHeader>
-      <Stack gap="md">
+      <div className={classes.talk}>
         {offered.isError && <ErrorState error={offered.error} onRetry={() => offered.refetch()} />}
         <MultiSelect
           label={t('playground.models')}
@@ -102,7 +101,7 @@ export function PlaygroundPage() {
             <KeyForm />
           </Surface>
         ) : shown.length === 0 ? (
-          <EmptyState title={t('playground.empty_title')} text={t('playground.empty')} />
+          <Start onPick={models.length > 0 && !busy ? submit : null} />
         ) : (
           <div className={classes.columns} data-columns={shown.length}>
             {shown.map((model) => (
@@ -117,7 +116,37 @@ export function PlaygroundPage() {
             {t('playground.charged_to', { account: key.account })}
           </Text>
         )}
-      </Stack>
+      </div>
+    </div>
+  );
+}
+
+const IDEAS = ['explain', 'code', 'translate'] as const;
+
+/** Before the first question: what will happen, and something to ask. */
+function Start({ onPick }: { onPick: ((text: string) => void) | null }) {
+  const { t } = useTranslation();
+  return (
+    <div className={classes.start}>
+      <Title order={2} fz="h3">
+        {t('playground.empty_title')}
+      </Title>
+      <Text c="dimmed">{t('playground.empty')}</Text>
+      <div className={classes.ideas}>
+        {IDEAS.map((idea) => (
+          <Button
+            key={idea}
+            size="xs"
+            radius="xl"
+            variant="default"
+            fw={500}
+            disabled={onPick === null}
+            onClick={() => onPick?.(t(`playground.idea.${idea}`))}
+          >
+            {t(`playground.idea.${idea}`)}
+          </Button>
+        ))}
+      </div>
     </div>
   );
 }

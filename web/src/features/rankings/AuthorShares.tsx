@@ -3,14 +3,14 @@ import { useTranslation } from 'react-i18next';
 import type { AuthorShare } from '../../api/app_types';
 import { Change } from '../../ui/Change';
 import { EmptyState } from '../../ui/EmptyState';
-import { formatShare } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
+import { ShareBar } from '../../ui/ShareBar';
 import { Surface } from '../../ui/Surface';
 import classes from './rankings.module.css';
 
 /** How the whole is shared between those who make the models. */
 export function AuthorShares({ query }: { query: UseQueryResult<AuthorShare[]> }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   return (
     <QueryView
       query={query}
@@ -23,10 +23,7 @@ export function AuthorShares({ query }: { query: UseQueryResult<AuthorShare[]> }
             {rows.map((row) => (
               <li key={row.author} className={classes.author}>
                 <span>{row.author}</span>
-                <span className={classes.bar} aria-hidden="true">
-                  <span style={{ width: `${Math.round((row.share ?? 0) * 100)}%` }} />
-                </span>
-                <span className={classes.number}>{formatShare(row.share, i18n.language)}</span>
+                <ShareBar share={row.share} />
                 <span className={classes.number}>
                   <Change value={row.change} />
                 </span>

@@ -12,9 +12,10 @@ import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
 import { ExternalText } from '../../ui/ExternalText';
 import { DownloadIcon } from '../../ui/icons';
-import { formatCompact, formatMoment, formatShare } from '../../ui/numbers';
+import { formatCompact, formatMoment } from '../../ui/numbers';
 import { PageHeader } from '../../ui/PageHeader';
 import { QueryView } from '../../ui/QueryView';
+import { ShareBar } from '../../ui/ShareBar';
 import { StatChart } from '../../ui/StatChart';
 import { Surface } from '../../ui/Surface';
 import { AuthorShares } from './AuthorShares';
@@ -133,7 +134,7 @@ function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {
             rows={rows}
             rowKey={(row) => row.model}
             columns={[
-              { key: 'rank', header: '#', cell: (row) => <Rank row={row} /> },
+              { key: 'rank', header: '#', narrow: true, cell: (row) => <Rank row={row} /> },
               {
                 key: 'model',
                 header: t('playground.model'),
@@ -144,8 +145,7 @@ function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {
               {
                 key: 'share',
                 header: t('rankings.share'),
-                numeric: true,
-                cell: (row) => formatShare(row.share, i18n.language),
+                cell: (row) => <ShareBar share={row.share} />,
               },
               {
                 key: 'change',
@@ -212,7 +212,7 @@ function Apps({ period }: { period: Period }) {
             rows={rows}
             rowKey={(row) => `${row.rank}`}
             columns={[
-              { key: 'rank', header: '#', cell: (row) => row.rank },
+              { key: 'rank', header: '#', narrow: true, cell: (row) => row.rank },
               {
                 key: 'app',
                 header: t('activity.app'),
@@ -234,8 +234,7 @@ function Apps({ period }: { period: Period }) {
               {
                 key: 'share',
                 header: t('rankings.share'),
-                numeric: true,
-                cell: (row) => formatShare(row.share, i18n.language),
+                cell: (row) => <ShareBar share={row.share} />,
               },
             ]}
           />

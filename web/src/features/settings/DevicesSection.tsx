@@ -7,6 +7,7 @@ import { ConfirmButton } from '../../ui/Confirm';
 import { DataTable } from '../../ui/DataTable';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
+import { browserName } from './browser_name';
 
 /** Where the person is signed in. */
 export function DevicesSection() {
@@ -43,7 +44,7 @@ export function DevicesSection() {
                 cell: (row) => (
                   <Group gap={8}>
                     <Text size="sm" component="span" lineClamp={1} maw="24rem" title={row.user_agent ?? ''}>
-                      {row.user_agent ?? '–'}
+                      {row.user_agent ? browserName(row.user_agent) : '–'}
                     </Text>
                     {row.current && (
                       <Badge size="sm" variant="light" tt="none">

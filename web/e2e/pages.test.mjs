@@ -1,0 +1,124 @@
+// Every page on the built executable in both languages and themes at three widths. Screenshots go to SCREENS (default:
+// web/e2e/screens).
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { api, chat, picture, prefer, untranslated } from './app.mjs';
+import { accessibilityFindings, launch, openPage, overflows, settled, signIn } from './browser.mjs';
+import { ADMIN, startGateway } from './gateway.mjs';
+
+const WIDTHS = [390, 1024, 1600];
+
+let gateway;
+let browser;
+/** Addresses that are known only once there is something to look at. */
+let details;
+
+before(async () => {
+  gateway = await startGateway();
+  browser = await launch();
+  details = await traffic();
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+});
+
+/** Something to look at on every page. */
+async function traffic() {
+  let generation;
+  for (const model of ['demo/quick', 'demo/thorough', 'demo/free', 'demo/quick', 'demo/thorough', 'demo/quick']) {
+    const answer = await chat(gateway.url, gateway.key, model);
+    assert.equal(answer.status, 200, await answer.clone().text());
+    generation = (await answer.json()).id;
+  }
+  const { page, context } = await openPage(browser, { url: gateway.url });
+  await signIn(page, ADMIN);
+  const batch = await api(page, 'POST', '/api/app/admin/codes', { amount: '5.00', count: 3, note: 'Workshop' });
+  assert.equal(batch.status, 201);
+  const channels = await api(page, 'GET', '/api/app/admin/channels');
+  await context.close();
+  return [
+    ['request', `/activity?generation=${generation}`],
+    ['batch', `/admin/codes?batch=${batch.body.data.id}`],
+    ['channel', `/admin/channels?channel=${channels.body.data[0].id}`],
+  ];
+}
+
+const PAGES = [
+  '/',
+  '/models',
+  '/models?view=table',
+  '/models/demo/thorough',
+  '/compare?models=demo/quick,demo/thorough',
+  '/rankings',
+  '/playground',
+  '/activity',
+  '/credits',
+  '/keys',
+  '/settings/profile',
+  '/settings/preferences',
+  '/settings/account',
+  '/settings/members',
+  '/settings/devices',
+  '/finance',
+  '/finance/audit',
+  '/admin/channels',
+  '/admin/models',
+  '/admin/accounts',
+  '/admin/users',
+  '/admin/codes',
+  '/admin/changes',
+  '/admin/system',
+  '/key',
+  '/nowhere',
+].map((path) => [path.replace(/^\//, '').replace(/[^a-z0-9]+/gi, '-') || 'home', path]);
+
+describe('every page', () => {
+  for (const language of ['en', 'zh-CN'])
+    for (const theme of ['light', 'dark'])
+      it(`in ${language}, ${theme}, at ${WIDTHS.join(', ')} px`, async () => {
+        const { page, context, errors } = await openPage(browser, { url: gateway.url });
+        await signIn(page, ADMIN);
+        await prefer(page, { language, theme });
+        const faults = [];
+        for (const [name, path] of [...PAGES, ...details]) {
+          await page.setViewportSize({ width: WIDTHS[0], height: 844 });
+          await page.goto(path);
+          await settled(page);
+          await page.waitForFunction((wanted) => document.documentElement.lang === wanted, language);
+          for (const width of WIDTHS) {
+            await page.setViewportSize({ width, height: width < 500 ? 844 : 900 });
+            await settled(page);
+            await picture(page, `${name}.${language}.${theme}.${width}`, { fullPage: true });
+            if (await overflows(page)) faults.push(`${path} at ${width}: wider than the screen`);
+          }
+          for (const text of await untranslated(page, language)) faults.push(`${path}: not translated: ${text}`);
+          // Colours depend on the theme, names and roles on neither: once a theme will do.
+          if (language === 'en')
+            for (const finding of await accessibilityFindings(page)) faults.push(`${path}: ${finding}`);
+        }
+        assert.deepEqual(faults, []);
+        assert.deepEqual(errors, []);
+        await context.close();
+      });
+
+  it('before anybody has signed in, in the language of the browser', async () => {
+    const { page, context, errors } = await openPage(browser, {
+      url: gateway.url,
+      locale: 'zh-CN',
+      width: 390,
+      height: 844,
+    });
+    for (const path of ['/', '/models', '/rankings', '/playground', '/sign-in']) {
+      await page.goto(path);
+      await settled(page);
+      assert.deepEqual(await untranslated(page, 'zh-CN'), [], path);
+      assert.deepEqual(await accessibilityFindings(page), [], path);
+      await picture(page, `visitor${path.replaceAll('/', '-')}.zh-CN.light.390`, { fullPage: true });
+    }
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});

@@ -1,0 +1,223 @@
+// What matters most, done in the browser from end to end on the built executable.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { api, chat, figure, nanosIn, picture, prefer, signedIn, until } from './app.mjs';
+import { launch, openPage, settled } from './browser.mjs';
+import { ADMIN, startGateway } from './gateway.mjs';
+
+let gateway;
+let browser;
+const enter = (...more) => signedIn(browser, gateway.url, ...more);
+
+before(async () => {
+  gateway = await startGateway();
+  browser = await launch();
+  assert.equal((await chat(gateway.url, gateway.key, 'demo/quick')).status, 200);
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+});
+
+describe('people', () => {
+  it('are refused with a wrong password and led to the page they wanted with the right one', async () => {
+    const { page, context } = await openPage(browser, { url: gateway.url });
+    await page.goto('/credits?kind=topup');
+    await page.waitForURL(/\/sign-in/);
+    await page.getByLabel('E-mail').fill(ADMIN.email);
+    await page.locator('input[autocomplete="current-password"]').fill('wrong');
+    await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('E-mail and password do not belong together.').waitFor();
+    await page.locator('input[autocomplete="current-password"]').fill(ADMIN.password);
+    await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL(/\/credits\?kind=topup/);
+    await context.close();
+  });
+
+  it('see what an answer cost, and the request in the activity with its cost line by line', async () => {
+    const { page, context, errors } = await enter();
+    await page.goto('/playground?models=demo/quick,demo/thorough');
+    await page.getByRole('textbox', { name: 'Message' }).fill('Tell me about toll gates');
+    await page.keyboard.press('Enter');
+    const costs = page.getByRole('log').getByText(/^\$0\.\d+$/);
+    await costs.nth(1).waitFor();
+    assert.equal(await page.getByRole('log').count(), 2);
+    const log = page.getByRole('log', { name: 'demo/quick' });
+    const cost = await log.getByText(/^\$0\.\d+$/).innerText();
+    await picture(page, 'playground-answered.en.light.1280', { fullPage: true });
+    await log.getByRole('link', { name: 'Details' }).click();
+    const drawer = page.getByRole('dialog');
+    await drawer.getByText('Charged', { exact: true }).waitFor();
+    assert.match(await drawer.innerText(), new RegExp(cost.replace(/[.$]/g, '\\$&')));
+    await picture(page, 'activity-drawer.en.light.1280');
+    await page.keyboard.press('Escape');
+    await drawer.waitFor({ state: 'hidden' });
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('redeem a code once, and see the money in a window that is open already', async () => {
+    const watching = await enter();
+    await watching.page.goto('/credits');
+    await watching.page.getByText('Live', { exact: true }).waitFor();
+    const available = () => figure(watching.page, 'Available').innerText();
+    const before = nanosIn(await available());
+    const acting = await enter();
+    const made = await api(acting.page, 'POST', '/api/app/admin/codes', { amount: '7.000000001', count: 1, note: '' });
+    assert.equal(made.status, 201);
+    const [code] = made.body.data.codes;
+    await acting.page.goto('/credits');
+    const redeem = async () => {
+      await acting.page.getByLabel('Code').fill(code);
+      await acting.page.getByRole('button', { name: 'Redeem' }).click();
+    };
+    await redeem();
+    await acting.page.getByText('$7.000000001 was added.').waitFor();
+    await until(
+      async () => nanosIn(await available()) - before,
+      (gained) => gained === 7_000_000_001n,
+      'the credit',
+    );
+    await redeem();
+    await acting.page.getByText('This code was used already.').waitFor();
+    assert.deepEqual(watching.errors, []);
+    await watching.context.close();
+    await acting.context.close();
+  });
+
+  it('who administer credit an account, which its window shows at once', async () => {
+    const watching = await enter();
+    await watching.page.goto('/credits');
+    await watching.page.getByText('Live', { exact: true }).waitFor();
+    const available = () => figure(watching.page, 'Available').innerText();
+    const before = nanosIn(await available());
+    const acting = await enter();
+    await acting.page.goto('/admin/accounts');
+    await acting.page.getByRole('button', { name: 'Credit: Acme' }).click();
+    await acting.page.getByLabel('Amount').fill('2.5');
+    await acting.page.getByLabel('Reason').fill('seen live');
+    await acting.page.getByRole('dialog').getByRole('button', { name: 'Credit' }).click();
+    await acting.page.getByText('Acme was credited $2.50.').waitFor();
+    await until(
+      async () => nanosIn(await available()) - before,
+      (gained) => gained === 2_500_000_000n,
+      'the credit',
+    );
+    assert.deepEqual([...watching.errors, ...acting.errors], []);
+    await watching.context.close();
+    await acting.context.close();
+  });
+
+  it('make a key, use it, disable it, and take that back', async () => {
+    const { page, context, errors } = await enter();
+    await page.goto('/keys');
+    await page.getByRole('button', { name: 'Create a key' }).first().click();
+    await page.getByLabel('Name').fill('Browser proof');
+    await page.getByRole('dialog').getByRole('button', { name: 'Create a key' }).click();
+    const secret = await page.getByRole('dialog').locator('code').innerText();
+    assert.match(secret, /^sk-tg-v1-/);
+    await page.getByRole('button', { name: 'I have kept it' }).click();
+    const use = async () => (await chat(gateway.url, secret, 'demo/quick')).status;
+    assert.equal(await use(), 200);
+    await page.getByRole('button', { name: 'Disable: Browser proof' }).click();
+    await page.getByText('Browser proof is disabled.').waitFor();
+    assert.equal(await use(), 401);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('button', { name: 'Disable: Browser proof' }).waitFor();
+    assert.equal(await use(), 200);
+    assert.equal((await page.content()).includes(secret), false);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('may not see what their role does not allow', async () => {
+    const { page, context } = await enter();
+    const { session } = await api(page, 'GET', '/api/app/session');
+    const account = session.accounts[0].id;
+    const analyst = { email: 'analyst@example.com', password: 'a long enough password 7' };
+    const invited = await api(page, 'POST', `/api/app/accounts/${account}/invitations`, {
+      email: analyst.email,
+      role: 'analyst',
+    });
+    assert.equal(invited.status, 201, JSON.stringify(invited.body));
+    const guest = await openPage(browser, { url: gateway.url });
+    await guest.page.goto(new URL(invited.body.data.link).pathname);
+    await guest.page.getByLabel('Name').fill('Ana');
+    await guest.page.getByLabel('New password').fill(analyst.password);
+    await picture(guest.page, 'invitation.en.light.1280');
+    await guest.page.getByRole('button', { name: 'Join' }).click();
+    await guest.page.waitForURL((address) => address.pathname === '/');
+    await prefer(guest.page, { language: 'en' });
+    for (const [path, words] of [
+      ['/keys', 'As Analyst of Acme you may not see this page.'],
+      ['/finance', 'As Analyst of Acme you may not see this page.'],
+      ['/admin/channels', 'This page is for administrators of the platform.'],
+    ]) {
+      await guest.page.goto(path);
+      await guest.page.getByText(words).waitFor();
+    }
+    const links = await guest.page.getByRole('navigation').first().innerText();
+    assert.doesNotMatch(links, /Finance|Administration|Keys/);
+    const refused = await api(guest.page, 'GET', `/api/app/accounts/${account}/ledger`);
+    assert.equal(refused.status, 403);
+    await context.close();
+    await guest.context.close();
+  });
+
+  it('find their filters again after a reload', async () => {
+    const { page, context, errors } = await enter();
+    await page.goto('/models');
+    await page.getByRole('textbox', { name: /Search/ }).fill('quick');
+    await page.getByRole('radio', { name: 'Table' }).check({ force: true });
+    await page.getByText('1 model', { exact: true }).waitFor();
+    await page.reload();
+    await settled(page);
+    assert.equal(await page.getByRole('textbox', { name: /Search/ }).inputValue(), 'quick');
+    await page.getByText('1 model', { exact: true }).waitFor();
+    await page.goto('/activity');
+    await page.getByRole('combobox', { name: 'State' }).selectOption('cancelled');
+    await page.waitForURL(/status=cancelled/);
+    await page.reload();
+    await settled(page);
+    assert.equal(await page.getByRole('combobox', { name: 'State' }).inputValue(), 'cancelled');
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('take a ranking home as a table', async () => {
+    const { page, context, errors } = await enter();
+    await page.goto('/rankings');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'CSV' }).click(),
+    ]);
+    const rows = [];
+    for await (const bytes of await download.createReadStream()) rows.push(bytes.toString());
+    const [head, first] = rows.join('').split('\r\n');
+    assert.match(head, /^from,to,rank,model,value,share,change,previous_rank$/);
+    assert.match(first, /,1,demo\//);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('reach everything with the keyboard, on a phone too', async () => {
+    const { page, context, errors } = await enter(ADMIN, { width: 390, height: 844 });
+    await page.goto('/');
+    await settled(page);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('href')), '#content');
+    await page.getByRole('button', { name: 'Menu' }).focus();
+    await page.keyboard.press('Enter');
+    const menu = page.getByRole('dialog', { name: 'Menu' });
+    await menu.waitFor();
+    await picture(page, 'menu.en.light.390');
+    await menu.getByRole('link', { name: 'Models' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Models', level: 1 }).waitFor();
+    await menu.waitFor({ state: 'hidden' });
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});
