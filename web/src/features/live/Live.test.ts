@@ -1,6 +1,7 @@
 import { QueryClient } from '@tanstack/react-query';
 import { expect, it } from 'vitest';
 import type { Account, GenerationRow } from '../../api/app_types';
+import type { LiveMessage } from './connection';
 import { apply } from './Live';
 
 const row = (id: string, created_at: string) => ({ id, created_at }) as GenerationRow;
@@ -25,7 +26,7 @@ it('puts a request on top of the list once, however often it is told', () => {
   queries.setQueryData(list, pages(row('1', 'x')));
   queries.setQueryData(filtered, pages(row('0', 'x')));
   for (let times = 0; times < 2; times++)
-    apply(queries, { kind: 'activity', seq: times, account_id: 'a', row: row('2', 'y') });
+    apply(queries, { kind: 'activity', seq: times, account_id: 'a', row: row('2', 'y') } as LiveMessage);
   expect(queries.getQueryData<ReturnType<typeof pages>>(list)?.pages[0]?.data.map(({ id }) => id)).toEqual(['2', '1']);
   // Whether it fits a filter is the server's to say.
   expect(queries.getQueryState(filtered)?.isInvalidated).toBe(true);

@@ -46,7 +46,7 @@ export function apply(queries: QueryClient, message: LiveMessage): boolean {
     return before !== balance;
   }
   if (message.kind === 'activity') {
-    if (message.row) addGeneration(queries, message.account_id, message.row);
+    if (message.row) addGeneration(queries, message.account_id, message.row as GenerationRow);
     return true;
   }
   if (message.kind === 'channel_health') queries.invalidateQueries({ queryKey: ['admin', 'channels'] });
