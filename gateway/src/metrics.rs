@@ -27,6 +27,11 @@ pub const CLIENTS_LEFT_TOTAL: &str = "tollgate_clients_left_total";
 /// Answers that cost more than was held.
 pub const OVER_HOLD_NANOS_TOTAL: &str = "tollgate_over_hold_nano_usd_total";
 
+/// Clients of the live feed now.
+pub const LIVE_CLIENTS: &str = "tollgate_live_clients";
+/// Clients of the live feed that were closed, by reason.
+pub const LIVE_CLOSED_TOTAL: &str = "tollgate_live_closed_total";
+
 /// Attempts that were not made, because the channel takes none now, by channel and reason.
 pub const ATTEMPTS_SKIPPED_TOTAL: &str = "tollgate_attempts_skipped_total";
 /// Second attempts begun beside slow ones, by how it ended: the second was faster (`won`) or not (`lost`), one of the two failed.
@@ -59,5 +64,7 @@ pub fn describe() {
     describe_counter!(USAGE_ANOMALIES_TOTAL, Unit::Count, "Usage reports of providers that had to be clamped");
     describe_counter!(USAGE_ESTIMATED_TOTAL, Unit::Count, "Answers whose usage was counted here");
     describe_counter!(CLIENTS_LEFT_TOTAL, Unit::Count, "Streams whose client left before the end");
+    describe_gauge!(LIVE_CLIENTS, Unit::Count, "Clients of the live feed");
+    describe_counter!(LIVE_CLOSED_TOTAL, Unit::Count, "Clients of the live feed that were closed, by reason");
     describe_counter!(OVER_HOLD_NANOS_TOTAL, Unit::Count, "Nano-dollars charged above what was held");
 }

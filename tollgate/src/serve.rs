@@ -11,6 +11,7 @@ use axum::Router;
 use gateway::app::{App, AppState, Places};
 use gateway::control::ControlError;
 use gateway::control::credits::CreditError;
+use gateway::dashboard::LiveFeed;
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::providers::ChannelClients;
 use gateway::providers::demo::Pace;
@@ -192,6 +193,12 @@ fn app(config: &Config, core: &Core, demo_pace: Pace) -> AppState {
         tasks: TaskTracker::new(),
         options,
     }))
+}
+
+/// Its clients are closed when the gateway stops serving, and awaited with its requests.
+fn live_feed(config: &Config, core: &Core, app: &AppState, stop: &CancellationToken) -> LiveFeed {
+    let (stores, tasks) = (&core.stores, app.tasks.clone());
+    LiveFeed::new(config.live_options(), stores.control.clone(), stores.gate.clone(), stores.log.clone(), tasks, stop.clone())
 }
 
 async fn wait_for_signal() {

@@ -97,6 +97,9 @@ impl Services {
         if let Err(error) = self.control.store().forget_idempotency(Timestamp::now().plus_micros(-forgotten)).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old idempotency keys were not removed");
         }
+        if let Err(error) = self.control.store().forget_sessions(Timestamp::now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "sessions that ended were not removed");
+        }
         if let Err(error) = self.control.write_down_uses(Timestamp::now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the last uses of keys were not written down");
         }

@@ -2,6 +2,7 @@
 
 use eventlog::{Durability as SpoolDurability, SpoolOptions};
 use gateway::control::secrets::{Secret, SecretError};
+use gateway::dashboard::LiveOptions;
 use gateway::http::peer::TrustedProxies;
 use gateway::options::{Options as GatewayOptions, UsageChunkChoices as Choices};
 use gateway::routing::{HedgingRules, Percentile as HedgePercentile, RoutingRules};
@@ -91,6 +92,19 @@ impl Config {
         })
     }
 
+    pub fn live_options(&self) -> LiveOptions {
+        let live = &self.live;
+        LiveOptions {
+            clients_max: live.clients_max,
+            clients_per_session_max: live.clients_per_session_max,
+            queue_messages_max: live.queue_messages_max,
+            recent_requests_max: live.recent_requests_max,
+            ping_interval: live.ping_interval.0,
+            check_interval: live.check_interval.0,
+            look_interval: live.look_interval.0,
+        }
+    }
+
     /// Whose word counts about where a request comes from.
     pub fn trusted_proxies(&self) -> TrustedProxies {
         TrustedProxies(self.auth.trusted_proxies.iter().map(|proxy| proxy.0).collect())
@@ -128,6 +142,7 @@ mod tests {
         let config = load(None, &Environment::default(), References::Leave).unwrap().config;
         assert_eq!(format!("{:?}", config.gateway_options()), format!("{:?}", GatewayOptions::default()));
         assert_eq!(config.gate_options(), GateOptions::default());
+        assert_eq!(format!("{:?}", config.live_options()), format!("{:?}", LiveOptions::default()));
         assert_eq!(format!("{:?}", config.spool_options()), format!("{:?}", SpoolOptions::default()));
     }
 }

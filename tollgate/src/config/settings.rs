@@ -33,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub stream: Stream,
+    pub live: Live,
+    pub stats: Stats,
     pub routing: Routing,
     pub upstreams: Upstreams,
     pub auth: Auth,
@@ -119,6 +121,26 @@ pub struct Stream {
 pub enum UsageChunkChoices {
     Repeat,
     Empty,
+}
+
+/// The web app's live feed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    pub clients_max: usize,
+    pub clients_per_session_max: usize,
+    pub queue_messages_max: usize,
+    pub recent_requests_max: usize,
+    pub ping_interval: Span,
+    pub check_interval: Span,
+    pub look_interval: Span,
+}
+
+/// What all customers used together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stats {
+    pub public: bool,
 }
 
 /// How endpoints are chosen.

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{SHUTTING_DOWN, ServeError, ServeOptions, app, lanes_wanted, serve_socket, start, stop};
+use super::{SHUTTING_DOWN, ServeError, ServeOptions, app, lanes_wanted, live_feed, serve_socket, start, stop};
 use crate::config::Loaded;
 use crate::data_dir::LockedDataDir;
 use crate::deployment::{Core, Roles, Stores, local_router, offered_channels, operations};
@@ -64,16 +64,18 @@ impl Running {
         let core = Arc::new(start(config, stores, roles).await?);
         let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
         board.restore().await.map_err(ControlError::from)?;
+        let (app, stop_serving) = (app(config, &core, options.demo_pace), CancellationToken::new());
+        let live = live_feed(config, &core, &app, &stop_serving);
         let dashboard = Arc::new(Dashboard {
             services: Arc::clone(&core.services),
             sign_in: SignIn::new(&core.services.control, config.sign_in_options()?)?,
             trusted_proxies: config.trusted_proxies(),
             operations: operations(&core, &loaded.backends),
+            live: live.clone(),
+            public_statistics: config.stats.public,
         });
         let welcome = Welcome::prepare(config, &dashboard, options.new_key).await?;
         drop(alone);
-        let app = app(config, &core, options.demo_pace);
-        let stop_serving = CancellationToken::new();
         let background = TaskTracker::new();
         let metrics_text: MetricsText = Arc::new(move || recorder.render());
         let works = (0..lanes_wanted()).map(|_| LaneWork {
@@ -85,6 +87,7 @@ impl Running {
         let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
         background.spawn(checks.run(watching.clone()));
         background.spawn(async move { board.run(watching).await });
+        background.spawn(live.run());
         let abandon = lanes.abandoned();
         let serving = background.spawn(async move {
             lanes.accept_from(listener).await;

@@ -1,10 +1,14 @@
 //! Signing in and out, and what a session is good for.
 
-use gateway::control::people::{Role, UserStatus};
+use std::time::Duration;
+
+use gateway::control::people::{Role, SessionRecord, UserStatus};
 use gateway::control::store::Act;
 use http::StatusCode;
 use schemas::Timestamp;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::browser::{Browser, PASSWORD, person};
 use crate::books::Books;
@@ -174,4 +178,23 @@ async fn somebody_signs_up_with_an_account_of_their_own() {
     assert_eq!(Browser::new(&books).post("/auth/sign-up", body).await.status, StatusCode::CONFLICT);
     let ways = browser.get("/auth/providers").await;
     assert_eq!(ways.json, json!({ "data": { "password": true, "sign_up": true, "providers": Value::Array(vec![]) } }));
+}
+
+#[tokio::test]
+async fn upkeep_removes_the_sessions_that_are_over() {
+    let books = Books::open().await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut ada = Browser::of(&books, "ada@example.com").await;
+    let control = &books.services.control;
+    let id = ada.get("/api/app/sessions").await.json["data"][0]["id"].as_str().unwrap().parse().unwrap();
+    let good = control.store().session(id).await.unwrap().unwrap();
+    let now = Timestamp::now();
+    let over = SessionRecord { id: Uuid::now_v7(), refresh_sha256: "over".to_owned(), expires_at: now.plus_micros(-1), ..good };
+    control.store().insert_session(&over).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    books.services.run_upkeep(Duration::from_secs(60), stop).await;
+    assert_eq!(control.store().session(over.id).await.unwrap(), None);
+    assert_eq!(ada.get("/api/app/session").await.status, StatusCode::OK);
+    books.close().await;
 }
