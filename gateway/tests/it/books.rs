@@ -185,6 +185,7 @@ impl Books {
             account_id: account,
             key: Some(key.policy),
             account_rates: RateLimits::default(),
+            free: None,
             hold: cost,
             minimum: cost,
             worst_case: cost,
