@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use gateway::admission::FreeTier;
 use gateway::app::{App, AppState, Places};
 use gateway::checks::Checks;
 use gateway::control::ControlError;
@@ -232,6 +233,7 @@ async fn stop(core: Arc<Core>) {
 fn share_routing(config: &Config, core: &Core) {
     let options = config.gateway_options();
     core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
+    core.services.share_free_tier(FreeTier::new(options.free_tier));
 }
 
 fn app(config: &Config, core: &Core) -> AppState {
@@ -239,6 +241,7 @@ fn app(config: &Config, core: &Core) -> AppState {
     AppState(Arc::new(App {
         clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()).with_private(options.allow_private_upstreams),
         routing: Arc::clone(core.services.routing()),
+        free_tier: Arc::clone(core.services.free_tier()),
         control: core.stores.control.clone(),
         ledger: core.stores.ledger.clone(),
         settlement: Arc::clone(&core.settlement),

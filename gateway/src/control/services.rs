@@ -15,6 +15,7 @@ use super::announcements::announce_due;
 use super::credits::CreditDesk;
 use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
 use super::usage_cache::UsageCache;
+use crate::admission::FreeTier;
 use crate::routing::Routing;
 
 /// Between two rounds of upkeep.
@@ -29,6 +30,7 @@ pub struct Services {
     pub spool: Spool,
     pub credits: CreditDesk,
     routing: OnceLock<Arc<Routing>>,
+    free_tier: OnceLock<Arc<FreeTier>>,
     pub usage: UsageCache,
     stats: EndpointStatsCache,
 }
@@ -50,6 +52,7 @@ impl Services {
             spool,
             credits,
             routing: OnceLock::new(),
+            free_tier: OnceLock::new(),
             usage: UsageCache::default(),
             stats: EndpointStatsCache::default(),
         })
@@ -64,6 +67,18 @@ impl Services {
     pub fn share_routing(&self, routing: Routing) {
         if self.routing.set(Arc::new(routing)).is_err() {
             tracing::warn!("routing was configured twice; the first configuration stays");
+        }
+    }
+
+    /// Which limits free models have; where nobody shared any, none.
+    pub fn free_tier(&self) -> &Arc<FreeTier> {
+        self.free_tier.get_or_init(Arc::default)
+    }
+
+    /// Shares the limits of free models; once, before anybody asks.
+    pub fn share_free_tier(&self, free_tier: FreeTier) {
+        if self.free_tier.set(Arc::new(free_tier)).is_err() {
+            tracing::warn!("free models were limited twice; the first limits stay");
         }
     }
 

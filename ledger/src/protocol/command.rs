@@ -109,6 +109,13 @@ pub struct Refusal {
     pub retry_after_ms: Option<u64>,
 }
 
+impl Refusal {
+    /// The account's requests to free models are used up for now; others may be admitted.
+    pub const fn is_of_free_requests(&self) -> bool {
+        matches!(self.cause, RefusalCause::FreeDay { .. } | RefusalCause::FreeMinute { .. })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitLevel {
     Account,

@@ -28,6 +28,7 @@ impl Config {
             retry_backoff: timeouts.retry_backoff.0,
             retry_wait_max: timeouts.retry_wait.0,
             routing: RoutingRules { auto_models: self.routing.auto_models.clone(), aliases: self.routing.aliases.clone() },
+            free_tier: self.free_tier.enabled.then(|| self.free_tier.rules()),
             allow_private_upstreams: self.upstreams.allow_private,
             connect_timeout: timeouts.connect.0,
             first_byte_timeout: timeouts.first_byte.0,
