@@ -20,6 +20,7 @@ use gateway::providers::ChannelClients;
 use gateway::providers::demo;
 use gateway::routing::Routing;
 use gateway::signin::{SignIn, SignInError};
+use gateway::webhooks::{WebhookError, Webhooks};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use schemas::Timestamp;
 use tokio::net::TcpListener;
@@ -59,6 +60,8 @@ pub enum ServeError {
     Client(#[from] gateway::control::secrets::SecretError),
     #[error("signing in cannot be offered")]
     SignIn(#[from] SignInError),
+    #[error("webhooks cannot be sent")]
+    Webhooks(#[from] WebhookError),
     #[error("metrics cannot be recorded")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("connections could not be served")]
@@ -133,7 +136,9 @@ pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, option
     serve_socket(&background, &core, &data_dir, &stop_serving);
     welcome.print(&app.options.public_url, &core.services.control.catalog());
     let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
+    let webhooks = Webhooks::new(Arc::clone(&core.services), app.node(), config.webhook_options())?;
     background.spawn(checks.run(watching.clone()));
+    background.spawn(webhooks.run(watching.clone()));
     background.spawn(async move { board.run(watching).await });
     let abandon = lanes.abandoned();
     let serving = background.spawn(async move {
@@ -234,6 +239,7 @@ fn share_routing(config: &Config, core: &Core) {
     let options = config.gateway_options();
     core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
     core.services.share_free_tier(FreeTier::new(options.free_tier));
+    core.services.share_webhooks(config.webhook_options());
 }
 
 fn app(config: &Config, core: &Core) -> AppState {

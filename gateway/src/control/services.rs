@@ -17,6 +17,7 @@ use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
 use super::usage_cache::UsageCache;
 use crate::admission::FreeTier;
 use crate::routing::Routing;
+use crate::webhooks::WebhookOptions;
 
 /// Between two rounds of upkeep.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
@@ -31,6 +32,7 @@ pub struct Services {
     pub credits: CreditDesk,
     routing: OnceLock<Arc<Routing>>,
     free_tier: OnceLock<Arc<FreeTier>>,
+    webhooks: OnceLock<WebhookOptions>,
     pub usage: UsageCache,
     stats: EndpointStatsCache,
 }
@@ -53,6 +55,7 @@ impl Services {
             credits,
             routing: OnceLock::new(),
             free_tier: OnceLock::new(),
+            webhooks: OnceLock::new(),
             usage: UsageCache::default(),
             stats: EndpointStatsCache::default(),
         })
@@ -82,6 +85,18 @@ impl Services {
         }
     }
 
+    /// How and where to messages are sent; where nobody shared anything, to public addresses.
+    pub fn webhooks(&self) -> WebhookOptions {
+        *self.webhooks.get_or_init(WebhookOptions::default)
+    }
+
+    /// Shares how messages are sent; once, before anybody asks.
+    pub fn share_webhooks(&self, options: WebhookOptions) {
+        if self.webhooks.set(options).is_err() {
+            tracing::warn!("webhooks were configured twice; the first configuration stays");
+        }
+    }
+
     pub async fn endpoint_stats(&self, now: Timestamp) -> Result<Arc<EndpointStats>, AnalyticsError> {
         self.stats.recent(&self.analytics, now).await
     }
@@ -96,7 +111,7 @@ impl Services {
     /// Keeps the store up to date, and the catalog with it, until `stop`; then the store once more. `idempotency` is how long
     /// an idempotency key is kept.
     pub async fn run_upkeep(&self, idempotency: Duration, stop: CancellationToken) {
-        tokio::join!(self.control.follow(stop.clone()), self.keep_up(idempotency, stop));
+        tokio::join!(self.control.follow(stop.clone()), self.control.keep_prices(stop.clone()), self.keep_up(idempotency, stop));
     }
 
     async fn keep_up(&self, idempotency: Duration, stop: CancellationToken) {

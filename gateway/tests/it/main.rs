@@ -14,3 +14,4 @@ mod people;
 mod recovery;
 mod routing;
 mod transcripts;
+mod webhooks;

@@ -6,6 +6,7 @@ use gateway::http::peer::TrustedProxies;
 use gateway::options::{Options as GatewayOptions, UsageChunkChoices as Choices};
 use gateway::routing::RoutingRules;
 use gateway::signin::{GOOGLE_ISSUER, ProviderOptions, SignInOptions};
+use gateway::webhooks::WebhookOptions;
 use ledger::gate::GateOptions;
 
 use super::settings::{Config, Durability, UsageChunkChoices};
@@ -47,6 +48,16 @@ impl Config {
                 UsageChunkChoices::Empty => Choices::Empty,
             },
             shutdown_grace: timeouts.shutdown_grace.0,
+        }
+    }
+
+    pub fn webhook_options(&self) -> WebhookOptions {
+        WebhookOptions {
+            timeout: self.webhooks.timeout.0,
+            attempts_max: self.webhooks.attempts_max,
+            retry_first: self.webhooks.retry_first.0,
+            retry_max: self.webhooks.retry_max.0,
+            allow_private: self.webhooks.allow_private,
         }
     }
 
@@ -110,6 +121,7 @@ mod tests {
         let config = load(None, &Environment::default(), References::Leave).unwrap().config;
         assert_eq!(format!("{:?}", config.gateway_options()), format!("{:?}", GatewayOptions::default()));
         assert_eq!(config.gate_options(), GateOptions::default());
+        assert_eq!(config.webhook_options(), WebhookOptions::default());
         assert_eq!(format!("{:?}", config.spool_options()), format!("{:?}", SpoolOptions::default()));
     }
 }

@@ -37,6 +37,7 @@ pub struct Config {
     pub routing: Routing,
     pub upstreams: Upstreams,
     pub free_tier: FreeTier,
+    pub webhooks: Webhooks,
     pub auth: Auth,
     /// Each with its place among the `[[channels]]` of the file. Read one by one, see [`super::load`].
     #[serde(skip)]
@@ -161,6 +162,17 @@ impl FreeTier {
             zero_priced: self.zero_priced,
         }
     }
+}
+
+/// Messages to receivers outside.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub timeout: Span,
+    pub attempts_max: u32,
+    pub retry_first: Span,
+    pub retry_max: Span,
+    pub allow_private: bool,
 }
 
 /// Signing in to the web app.

@@ -4,6 +4,12 @@ mod several_gateways;
 
 #[path = "../contract/administration.rs"]
 mod administration;
+#[path = "../contract/alerts.rs"]
+mod alerts;
+#[path = "../contract/people.rs"]
+mod people;
+#[path = "../contract/prices.rs"]
+mod prices;
 #[path = "../contract/store.rs"]
 mod store;
 
