@@ -46,14 +46,14 @@ pub async fn admit(
     plan: &mut Plan,
 ) -> Result<Admitted, ApiError> {
     let mut free = allowance(app, key, request, plan).await;
-    let refusal = match reserve(app, request_id, key, request, prompt, (plan, free)).await? {
+    let outcome = match reserve(app, request_id, key, request, prompt, (&*plan, free)).await? {
         Err(refusal) if refusal.is_of_free_requests() && plan.leave_out(|endpoint| app.free_tier.covers(endpoint, &request.models)) => {
             free = None;
-            reserve(app, request_id, key, request, prompt, (plan, free)).await?
+            reserve(app, request_id, key, request, prompt, (&*plan, free)).await?
         }
         answer => answer,
     };
-    refusal.map_err(|refusal| {
+    outcome.map_err(|refusal| {
         metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
         let estimate = estimate(app, plan.first(), prompt.tokens_max, request);
         refusal_error(&refusal, &estimate, &app.options.public_url, free.and_then(|free| free.unlock))

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::control::balance_alert::{BalanceAlert, Crossing};
 use crate::control::services::Services;
-use crate::http::error::ApiError;
 use crate::metrics::BALANCE_ALERTS_TOTAL;
 
 /// The `type` of the message.
@@ -41,12 +40,6 @@ pub enum WatchError {
     Ledger(#[from] ledger::store::LedgerError),
     #[error("message could not be written")]
     Json(#[from] serde_json::Error),
-}
-
-impl From<WatchError> for ApiError {
-    fn from(error: WatchError) -> Self {
-        Self::internal(error)
-    }
 }
 
 /// Looks at the balance of every account that has an alert; says how many crossings were noted.

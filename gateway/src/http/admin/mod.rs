@@ -19,6 +19,7 @@ pub(crate) mod health;
 pub(crate) mod probe;
 mod secrets;
 mod transactions;
+pub(crate) mod users;
 
 pub fn routes() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::new()

@@ -186,6 +186,14 @@ async fn an_app_trades_its_code_in_for_a_key_once_and_only_with_its_verifier() {
     let own = books.get("/key", traded.json["key"].as_str().unwrap()).await;
     assert_eq!((&own.json["data"]["name"], &own.json["data"]["limit"]), (&json!("app.example"), &json!(3)));
     assert_eq!(trade(&two, verifier).await.status, StatusCode::FORBIDDEN);
+    // Without a callback the code is shown, and its app has to prove itself.
+    let headless = root.post(&path, json!({ "code_challenge": challenge, "code_challenge_method": "S256", "name": "a shell" })).await;
+    assert_eq!((headless.status, &headless.json["data"]["redirect_url"]), (StatusCode::CREATED, &Value::Null), "{}", headless.text);
+    let traded = trade(headless.json["data"]["code"].as_str().unwrap(), verifier).await;
+    let own = books.get("/key", traded.json["key"].as_str().unwrap()).await;
+    assert_eq!(own.json["data"]["name"], "a shell");
+    let unproven = root.post(&path, json!({ "name": "a shell" })).await;
+    assert_eq!((unproven.status, &unproven.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("code_challenge")));
     for wrong in ["http://app.example/", "ftp://x", "https://user@app.example/", "https://app.example/#x", "nonsense"] {
         let refused = root.post(&path, json!({ "callback_url": wrong })).await;
         assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("callback_url")), "{wrong}");

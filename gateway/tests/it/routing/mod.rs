@@ -4,6 +4,7 @@ mod admission_walk;
 mod faults;
 mod filters;
 mod free_tier;
+mod races;
 mod shared;
 mod simulation;
 

@@ -27,6 +27,7 @@ on_every_gate! {
     a_request_refused_by_its_key_takes_no_rate_of_its_account;
     tokens_are_corrected_when_the_request_is_settled;
     concurrency_is_the_number_of_live_holds;
+    parallel_requests_of_a_key_hold_no_more_than_its_limit;
     free_requests_are_counted_by_the_account_s_utc_day;
     free_requests_are_counted_by_the_minute_too;
     a_free_request_that_came_to_nothing_stays_counted;
@@ -207,6 +208,21 @@ async fn concurrency_is_the_number_of_live_holds(backend: Backend) {
     gate.post(NOW, vec![posted]).await.unwrap();
     held(gate.reserve(NOW, asking(7)).await.unwrap());
     assert_eq!(refused(gate.reserve(NOW, asking(8)).await.unwrap()).cause, RefusalCause::Concurrency { limit: 2 });
+}
+
+async fn parallel_requests_of_a_key_hold_no_more_than_its_limit(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 1_000_000)]).await;
+    for (day, held_before) in [(0, 0), (1, 7)] {
+        let now = NOW.plus_micros(day * 86_400_000_000);
+        let asking = (1..=40_u128).map(|number| {
+            let gate = gate.clone();
+            let command = ReserveCommand { admitted_at: now, ..asks_with_key(number + 100 * day as u128, 10, 79, LimitWindow::Daily) };
+            async move { gate.reserve(now, command).await.unwrap() }
+        });
+        let answers = futures_util::future::join_all(asking).await;
+        assert_eq!(answers.iter().filter(|answer| matches!(answer, Reserved::Held { .. })).count(), 7, "7 × 10 fit into 79");
+        assert_eq!(gate.amounts(account(1)).await.unwrap().held, nanos(70 + 10 * held_before));
+    }
 }
 
 /// A request to a free model, of which an account may make so many a minute and a day.
