@@ -36,10 +36,11 @@ check: web/node_modules/.package-lock.json ## formatting, lints, types, dependen
 bench: ## the benchmarks, each beside its reference
 	scripts/bench.sh
 
-soak: ## the long proofs with their full figures: 200 kills, a million events; about an hour
+soak: ## the long proofs with their full figures: hundreds of kills, minutes of outage, a million events; some hours
 	cargo build --package tollgate --package tollgate-mock-provider
 	CRASH_ROUNDS=200 tests/crash/run.sh
-	TOLLGATE_TEST_EVENTS=1000000 cargo test --package tollgate-ledger --test it books::replays
+	FAULT_ROUNDS=34 FAULT_NATS_SECONDS=60 FAULT_CLICKHOUSE_SECONDS=60 tests/distributed/run.sh
+	TOLLGATE_TEST_EVENTS=1000000 python3 scripts/servers.py run -- cargo test --workspace --test it -- replays one_worker_or_sixteen one_projector_or_sixteen
 
 clean: ## remove what the build made; never touches a data folder
 	cargo clean

@@ -105,7 +105,12 @@ class Deployment:
 
     def runs(self, name: str) -> bool:
         entry = self.known.get(name, {})
-        return "pid" in entry and is_running(entry)
+        if "pid" not in entry or is_running(entry):
+            return "pid" in entry
+        # Its first thread may be gone before the others let go of the data folder: it has ended when it can be reaped.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(entry["pid"], 0)
+        return False
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.known[name]['port']}"
@@ -145,6 +150,8 @@ class Deployment:
                 os.kill(entry["pid"], signal.SIGKILL)
                 break
             time.sleep(0.02)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(entry["pid"], 0)
 
     def remember(self) -> None:
         self.file.write_text(json.dumps(self.known, indent=1))

@@ -30,6 +30,15 @@ READY_SECONDS = 60
 STOP_SECONDS = 30
 IDLE_SECONDS = 30
 NANO = Decimal(10) ** 9
+# What every process of a deployment under test has in its environment.
+SURROUNDINGS = {
+    "TOLLGATE_ADMIN_PASSWORD": "correct horse battery staple",
+    "MOCK_API_KEY": "mock-key",
+    "NO_COLOR": "1",
+    # The mock is on this machine, and what it is told to do it does once.
+    "TOLLGATE_UPSTREAMS__ALLOW_PRIVATE": "true",
+    "TOLLGATE_LIMITS__RETRIES_MAX": "0",
+}
 
 
 def built(name: str, variable: str, profile: str = "debug") -> str:
@@ -212,15 +221,7 @@ class Tollgate:
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TOLLGATE_") and not name.endswith("_API_KEY")}
-        return kept | {
-            "TOLLGATE_MANAGEMENT_KEY": self.management_key,
-            "TOLLGATE_ADMIN_PASSWORD": "correct horse battery staple",
-            "MOCK_API_KEY": "mock-key",
-            "NO_COLOR": "1",
-            # The mock is on this machine, and what it is told to do it does once.
-            "TOLLGATE_UPSTREAMS__ALLOW_PRIVATE": "true",
-            "TOLLGATE_LIMITS__RETRIES_MAX": "0",
-        } | ({"TOLLGATE_DURABILITY": self.durability} if self.durability else {})
+        return kept | SURROUNDINGS | {"TOLLGATE_MANAGEMENT_KEY": self.management_key} | ({"TOLLGATE_DURABILITY": self.durability} if self.durability else {})
 
     def spawn(self) -> None:
         """Starts it and waits for nothing."""

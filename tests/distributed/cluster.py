@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "crash"), str(ROOT / "
 import broker  # noqa: E402
 from balances import Balances  # noqa: E402
 from servers import SERVERS, is_running  # noqa: E402
-from stack import Api, Channel, MockProvider, Tollgate  # noqa: E402
+from stack import SURROUNDINGS, Api, Channel, MockProvider, Tollgate  # noqa: E402
 
 # scripts/stack.py has the name of tests/stack.py.
 import importlib.util  # noqa: E402
@@ -63,9 +63,9 @@ class Distributed(Tollgate):
 
     def __init__(self, folder: Path, mock_url: str, channels: list[Channel]):
         super().__init__(folder, mock_url, channels)
-        more = {"MOCK_API_KEY": "mock-key", "TOLLGATE_ADMIN_PASSWORD": "correct horse battery staple", "NO_COLOR": "1"}
         # The servers do; and holds of a gateway that was killed are ended soon.
-        more |= {"TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS": "true", "TOLLGATE_STREAM__HOLD_TTL": "15s", "TOLLGATE_STREAM__RENEWAL_INTERVAL": "3s"}
+        settings = {"TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS": "true", "TOLLGATE_STREAM__HOLD_TTL": "15s", "TOLLGATE_STREAM__RENEWAL_INTERVAL": "3s"}
+        more = SURROUNDINGS | settings
         self.deployment = Replicated(folder / "stack", Path(self.command), folder / "tollgate.toml", more)
 
     def start(self) -> "Distributed":

@@ -85,8 +85,7 @@ impl StoppedDeployment {
     pub async fn open(loaded: &Loaded, data_dir: LockedDataDir) -> Result<Self, ServeError> {
         let roles = Roles::of_command(loaded.backends.is_distributed());
         let stores = Stores::open(loaded, data_dir.path(), roles).await?;
-        let core = Core::start(stores, roles, (&loaded.config).into()).await?;
-        share_routing(&loaded.config, &core);
+        let core = start(&loaded.config, stores, roles).await?;
         Ok(Self { core: Arc::new(core), _data_dir: data_dir })
     }
 
@@ -112,8 +111,7 @@ pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, option
     // One gateway at a time: of several that start together, one makes what a first start needs.
     let alone = stores.control.alone().await?;
     stores.control.apply_file_channels(&Act::new("file", Timestamp::now()), &offered_channels(config, &stores.control)).await?;
-    let core = Arc::new(Core::start(stores, roles, config.into()).await?);
-    share_routing(config, &core);
+    let core = Arc::new(start(config, stores, roles).await?);
     let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
     board.restore().await.map_err(ControlError::from)?;
     let dashboard = Arc::new(Dashboard {
@@ -175,7 +173,7 @@ pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Resu
     let config = &loaded.config;
     let listener = listen(config).await?;
     let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
-    let core = Arc::new(Core::start(stores, roles, config.into()).await?);
+    let core = Arc::new(start(config, stores, roles).await?);
     let app = app(config, &core);
     let stop_serving = CancellationToken::new();
     let background = TaskTracker::new();
@@ -235,11 +233,14 @@ async fn stop(core: Arc<Core>) {
     }
 }
 
-fn share_routing(config: &Config, core: &Core) {
+/// Starts the roles. Every process administers by the configured rules, also those that route nothing.
+async fn start(config: &Config, stores: Stores, roles: Roles) -> Result<Core, ServeError> {
+    let core = Core::start(stores, roles, config.into()).await?;
     let options = config.gateway_options();
     core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
     core.services.share_free_tier(FreeTier::new(options.free_tier));
     core.services.share_webhooks(config.webhook_options());
+    Ok(core)
 }
 
 fn app(config: &Config, core: &Core) -> AppState {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::home::{Engine, empty_store, on_both_engines};
 use crate::sample::{Traffic, entries};
@@ -26,6 +27,7 @@ on_both_engines! {
     derived_tables_become_fresh_while_the_worker_waits,
     a_log_that_lost_its_end_stops_the_worker,
     replays_agree_whatever_the_batches_and_interruptions,
+    one_projector_or_sixteen_make_the_tables_of_a_replay,
     a_replay_into_a_used_store_or_past_the_end_is_refused,
 }
 
@@ -152,6 +154,44 @@ async fn replays_agree_whatever_the_batches_and_interruptions(engine: Engine) {
     let report = replay(&log, &store, further, &mut |_| ()).await.unwrap();
     assert!(report.events < 1_300);
     assert_eq!(report.digests, expected);
+}
+
+async fn one_projector_or_sixteen_make_the_tables_of_a_replay(engine: Engine) {
+    let wanted = events_wanted(1_500);
+    let events = Traffic::new(8).log(wanted, MONDAY, 60);
+    let (_log_dir, log) = filled_log(&events).await;
+    let (_home, replayed) = empty_store(engine).await;
+    let options = ReplayOptions { batch: StdRng::seed_from_u64(8).random_range(500..20_000), ..ReplayOptions::default() };
+    let expected = replay(&log, &replayed, options, &mut |_| ()).await.unwrap().digests;
+    // Sixteen on one small ClickHouse take a minute: the long proof has them.
+    let many = if engine == Engine::Sqlite || std::env::var_os(EVENTS_VARIABLE).is_some() { 16 } else { 2 };
+    for projectors in [1, 4, many] {
+        let (home, store) = empty_store(engine).await;
+        let cancel = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let mut running = Vec::new();
+        for _ in 0..projectors {
+            let (progress, watched) = watch::channel(0);
+            let task = tracker.spawn(worker::run(home.open(Access::ReadWrite).await, log.clone(), progress, cancel.clone()));
+            running.push((watched, task));
+        }
+        for (watched, _) in &mut running {
+            let reached = watched.wait_for(|position| *position >= wanted as u64);
+            timeout(PATIENCE * (1 + wanted as u32 / 20_000), reached).await.expect("a projector is too slow").unwrap();
+        }
+        cancel.cancel();
+        for (_, task) in running {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(store.snapshot_digests().await.unwrap(), expected, "{projectors} projectors");
+    }
+}
+
+/// Raises how many events the proof has, and how many projectors.
+const EVENTS_VARIABLE: &str = "TOLLGATE_TEST_EVENTS";
+
+fn events_wanted(default: usize) -> usize {
+    std::env::var(EVENTS_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 async fn a_replay_into_a_used_store_or_past_the_end_is_refused(engine: Engine) {

@@ -166,7 +166,7 @@ export interface GenerationRow {
   provider_name?: string | null;
   key: { hash: string; name: string } | null;
   app: string | { name: string | null; url?: string | null } | null;
-  status: 'ok' | 'error' | 'cancelled';
+  status: 'ok' | 'error' | 'cancelled' | 'released' | 'expired';
   finish_reason: string | null;
   streamed: boolean | null;
   tokens: { prompt: number; completion: number; reasoning?: number | null; cached?: number | null };
@@ -181,14 +181,25 @@ export interface GenerationDetail extends GenerationRow {
   cost_lines?: { kind: string; quantity: number; unit_price: DecimalText; amount: DecimalText }[];
   attempts?: {
     channel: string;
-    status: string | number | null;
+    model?: string;
+    status: number | null;
     error: string | null;
     latency_ms: number | null;
     time_to_first_token_ms: number | null;
   }[];
-  timings?: { total_ms: number; generation_ms: number; time_to_first_token_ms: number | null };
+  timings?: {
+    admitted_at: string;
+    ended_at: string;
+    total_ms: number;
+    generation_ms: number;
+    time_to_first_token_ms: number | null;
+  };
   transaction_id?: string | null;
-  route?: { requested_model: string; api_type: string };
+  route?: { requested_model: string; api_type: string; strategy?: string | null };
+  http_status?: number | null;
+  native_finish_reason?: string | null;
+  price_version?: string | null;
+  upstream_id?: string | null;
 }
 
 export interface ActivityGroup {
@@ -247,7 +258,7 @@ export interface RankingSeries {
   series: { model: string; values: number[] }[];
 }
 
-export type EndpointMetric = 'uptime' | 'latency' | 'throughput' | 'time_to_first_token';
+export type EndpointMetric = 'time_to_first_token' | 'throughput' | 'uptime';
 
 export interface EndpointSeries {
   interval: 'hour' | 'day';

@@ -2,8 +2,8 @@
 
 export const READY = {
   account: true,
-  activity: false,
-  statistics: false,
+  activity: true,
+  statistics: true,
   finance: true,
   admin: true,
   live: false,

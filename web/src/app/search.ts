@@ -33,11 +33,14 @@ export const creditsSearch = (raw: Raw) =>
     generation: text(raw.generation),
   });
 
+/** How a request can have ended. */
+export const STATUSES = ['ok', 'error', 'cancelled', 'released', 'expired'] as const;
+
 export const activitySearch = (raw: Raw) =>
   present({
     model: text(raw.model),
     key: text(raw.key),
-    status: oneOf(raw.status, ['ok', 'error', 'cancelled'] as const),
+    status: oneOf(raw.status, STATUSES),
     app: text(raw.app),
     from: day(raw.from),
     to: day(raw.to),

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { generationsQuery, keysQuery } from '../../api/app_queries';
 import type { GenerationRow } from '../../api/app_types';
 import { modelsQuery } from '../../api/queries';
-import type { ActivitySearch } from '../../app/search';
+import { type ActivitySearch, STATUSES } from '../../app/search';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { formatCompact, formatDuration } from '../../ui/numbers';
@@ -20,8 +20,7 @@ import { useViewer } from '../session/store';
 import classes from './activity.module.css';
 
 const route = getRouteApi('/activity');
-export const STATUSES = ['ok', 'error', 'cancelled'] as const;
-const TONES = { ok: 'good', error: 'bad', cancelled: 'fair' } as const;
+const TONES = { ok: 'good', error: 'bad', cancelled: 'fair', released: 'none', expired: 'none' } as const;
 
 /** The requests of the account, newest first, as they happen. */
 export function GenerationList({ account }: { account: string }) {

@@ -15,7 +15,9 @@ import { Usd } from '../../ui/Usd';
 import { useLiveInterval } from '../live/store';
 
 const HOUR_MS = 3_600_000;
-const RANGES = { '1d': 24, '7d': 7 * 24, '30d': 30 * 24 } as const;
+const DAY_MS = 24 * HOUR_MS;
+/** How many hours, or days, the running one included. */
+const RANGES = { '1d': 24, '7d': 7, '30d': 30 } as const;
 type Range = keyof typeof RANGES;
 const MEASURES = ['spend', 'requests', 'tokens'] as const;
 type Measure = (typeof MEASURES)[number];
@@ -27,12 +29,12 @@ export function Totals({ account }: { account: string }) {
   const { t } = useTranslation();
   const [range, setRange] = useState<Range>('7d');
   const [measure, setMeasure] = useState<Measure>('spend');
-  // To the hour, so that the question stays the same while the page is open.
-  const from = useMemo(
-    () => new Date(Math.floor(Date.now() / HOUR_MS - RANGES[range] + 1) * HOUR_MS).toISOString(),
-    [range],
-  );
   const interval = range === '1d' ? 'hour' : 'day';
+  // From the beginning of an hour or a day, so that the question stays the same while the page is open.
+  const from = useMemo(() => {
+    const length = interval === 'hour' ? HOUR_MS : DAY_MS;
+    return new Date((Math.floor(Date.now() / length) - RANGES[range] + 1) * length).toISOString();
+  }, [range, interval]);
   const activity = useQuery({
     ...activityQuery(account, { from, group_by: 'model', interval }),
     refetchInterval: useLiveInterval(),

@@ -9,16 +9,16 @@ import { QueryView } from '../../ui/QueryView';
 import { StatChart } from '../../ui/StatChart';
 import { Surface } from '../../ui/Surface';
 
-const METRICS: readonly EndpointMetric[] = ['latency', 'time_to_first_token', 'throughput', 'uptime'];
+const METRICS: readonly EndpointMetric[] = ['time_to_first_token', 'throughput', 'uptime'];
 
 /** How well each endpoint has answered. */
 export function EndpointCharts({ id, range }: { id: string; range: string }) {
   const { t, i18n } = useTranslation();
-  const [metric, setMetric] = useState<EndpointMetric>('latency');
+  const [metric, setMetric] = useState<EndpointMetric>('time_to_first_token');
   const series = useQuery(endpointSeriesQuery(id, metric, range));
   const format = (value: number) =>
     metric === 'uptime'
-      ? formatShare(value > 1 ? value / 100 : value, i18n.language)
+      ? formatShare(value / 100, i18n.language)
       : metric === 'throughput'
         ? formatCompact(value, i18n.language)
         : formatDuration(Math.round(value), i18n.language);

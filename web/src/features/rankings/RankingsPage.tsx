@@ -89,11 +89,7 @@ function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {
   const navigate = route.useNavigate();
   const rankings = useQuery(rankingsQuery(period, kind));
   const value = (row: Ranking) =>
-    kind === 'spend'
-      ? formatUsd(row.value, i18n.language)
-      : kind === 'growth'
-        ? formatShare(Number(row.value), i18n.language)
-        : formatCompact(Number(row.value), i18n.language);
+    kind === 'spend' ? formatUsd(row.value, i18n.language) : formatCompact(Number(row.value), i18n.language);
   return (
     <section>
       <Group justify="space-between" mb="sm">

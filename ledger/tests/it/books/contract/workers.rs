@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eventlog::EventLog;
 use ledger::gate::{BalanceGate, GateOptions, GateState, SettleCommand};
+use ledger::replay::replay_in;
 use ledger::worker::{WorkerError, WorkerProgress, run};
 use ledger::{Access, HeadsLog, LedgerError, LedgerStore, audit};
 use rand::rngs::StdRng;
@@ -35,8 +36,12 @@ impl Running {
     }
 
     async fn reached(&mut self, position: u64) {
+        self.reached_in(position, PATIENCE).await;
+    }
+
+    async fn reached_in(&mut self, position: u64, patience: Duration) {
         let reached = self.progress.wait_for(|progress| progress.position >= position);
-        tokio::time::timeout(PATIENCE, reached).await.expect("the worker is too slow").unwrap();
+        tokio::time::timeout(patience, reached).await.expect("the worker is too slow").unwrap();
     }
 
     async fn stop(self) {
@@ -157,6 +162,36 @@ async fn two_workers_on_one_ledger_book_everything_once() {
     second.stop().await;
     let report = audit(&one, &log, None, &mut |_| {}).await.unwrap();
     assert!(report.ok, "{:#?}", report.differences);
+}
+
+/// T1: however many book, and whatever batches they find, the rows and the heads are those of a replay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_worker_or_sixteen_make_the_books_of_a_replay() {
+    let house = House::new();
+    let log = house.log();
+    for chunk in history(34, events_wanted(2_000)).chunks(5_000) {
+        append(&log, chunk).await;
+    }
+    let last = log.bounds().await.unwrap().last;
+    let mut random = StdRng::seed_from_u64(34);
+    let replayed = house.ledger_named("replayed.db").await;
+    let expected = replay_in(&log, &replayed, None, &mut || random.random_range(1..=2_000), &mut |_| {}).await.unwrap();
+    for workers in [1_usize, 4, 16] {
+        let name = format!("workers{workers}.db");
+        let mut running = Vec::new();
+        for _ in 0..workers {
+            running.push(Running::start(&house.ledger_named(&name).await, &log, None));
+        }
+        for worker in &mut running {
+            worker.reached_in(last, PATIENCE * (1 + last as u32 / 50_000)).await;
+        }
+        for worker in running {
+            worker.stop().await;
+        }
+        let store = house.ledger_named(&name).await;
+        assert_eq!(store.heads().await.unwrap(), expected.heads, "{workers} workers");
+        assert_eq!(store.digests().await.unwrap(), expected.digests, "{workers} workers");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
