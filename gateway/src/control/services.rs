@@ -111,7 +111,8 @@ impl Services {
     /// Keeps the store up to date, and the catalog with it, until `stop`; then the store once more. `idempotency` is how long
     /// an idempotency key is kept.
     pub async fn run_upkeep(&self, idempotency: Duration, stop: CancellationToken) {
-        tokio::join!(self.control.follow(stop.clone()), self.control.keep_prices(stop.clone()), self.keep_up(idempotency, stop));
+        let (follow, prices) = (self.control.follow(stop.clone()), self.control.keep_prices(stop.clone()));
+        tokio::join!(Box::pin(follow), Box::pin(prices), self.keep_up(idempotency, stop));
     }
 
     async fn keep_up(&self, idempotency: Duration, stop: CancellationToken) {
