@@ -8,6 +8,7 @@ mod running;
 use std::sync::Arc;
 
 use axum::Router;
+use gateway::admission::FreeTier;
 use gateway::app::{App, AppState, Places};
 use gateway::control::ControlError;
 use gateway::control::credits::CreditError;
@@ -17,6 +18,7 @@ use gateway::providers::ChannelClients;
 use gateway::providers::demo::Pace;
 use gateway::routing::Routing;
 use gateway::signin::SignInError;
+use gateway::webhooks::WebhookError;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,8 @@ pub enum ServeError {
     Client(#[from] gateway::control::secrets::SecretError),
     #[error("signing in cannot be offered")]
     SignIn(#[from] SignInError),
+    #[error("webhooks cannot be sent")]
+    Webhooks(#[from] WebhookError),
     #[error("metrics cannot be recorded")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("connections could not be served")]
@@ -177,6 +181,8 @@ async fn start(config: &Config, stores: Stores, roles: Roles) -> Result<Core, Se
     let core = Core::start(stores, roles, config.into()).await?;
     let options = config.gateway_options();
     core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
+    core.services.share_free_tier(FreeTier::new(options.free_tier));
+    core.services.share_webhooks(config.webhook_options());
     Ok(core)
 }
 
@@ -185,6 +191,7 @@ fn app(config: &Config, core: &Core, demo_pace: Pace) -> AppState {
     AppState(Arc::new(App {
         clients: ChannelClients::new(options.connect_timeout, demo_pace).with_private(options.allow_private_upstreams),
         routing: Arc::clone(core.services.routing()),
+        free_tier: Arc::clone(core.services.free_tier()),
         control: core.stores.control.clone(),
         ledger: core.stores.ledger.clone(),
         settlement: Arc::clone(&core.settlement),

@@ -14,6 +14,7 @@ use gateway::dashboard::Dashboard;
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::operators::MetricsText;
 use gateway::signin::SignIn;
+use gateway::webhooks::Webhooks;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use schemas::Timestamp;
 use tokio::net::TcpListener;
@@ -85,7 +86,9 @@ impl Running {
         let lanes = Lanes::start(works.collect(), stop_serving.clone()).map_err(ServeError::Serve)?;
         serve_socket(&background, &core, &data_dir, &stop_serving);
         let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
+        let webhooks = Webhooks::new(Arc::clone(&core.services), app.node(), config.webhook_options())?;
         background.spawn(checks.run(watching.clone()));
+        background.spawn(webhooks.run(watching.clone()));
         background.spawn(async move { board.run(watching).await });
         background.spawn(live.run());
         let abandon = lanes.abandoned();
