@@ -581,6 +581,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/app/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells what changes in an account, as long as the connection, the session and the role last: text frames with a message
+         *     each. A client sends nothing; it is closed with 4401 when the session ends, 4403 when the role is taken, 4408 when it
+         *     does not keep up, and 4503 when the feed cannot be read.
+         */
+        get: operations["watch_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/app/models/{author}/{slug}/apps": {
         parameters: {
             query?: never;
@@ -1013,40 +1034,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/analytics/meta": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Metrics, dimensions, granularities and operators that `/analytics/query` understands. */
-        get: operations["get_analytics_meta"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/analytics/query": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Usage by the dimensions, granularity and filters asked for. Exact: what is in it, the ledger books. */
-        post: operations["query_analytics"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/auth/keys": {
         parameters: {
             query?: never;
@@ -1093,40 +1080,6 @@ export interface paths {
          *     from the moment it is settled, before it is booked, and never twice.
          */
         get: operations["get_credits"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/datasets/app-rankings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Apps that said who they are (`HTTP-Referer`, `X-Title`), by tokens or by how much more they used than before. */
-        get: operations["list_popular_apps"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/datasets/rankings-daily": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The 50 models with the most tokens of every day, week or month, by date, and one row `other` for the rest. */
-        get: operations["list_daily_rankings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1548,66 +1501,6 @@ export interface components {
             /** @description `user`, `key` or `system` */
             kind: string;
             name: string;
-        };
-        /** @description An answer. */
-        AnalyticsAnswer: {
-            /** @description Rows of what was asked for. */
-            data: Record<string, never>[];
-            metadata: components["schemas"]["AnalyticsMetadata"];
-            /** @description What was understood otherwise than it may have been meant. */
-            warnings?: string[];
-        };
-        /** @enum {string} */
-        AnalyticsDirection: "asc" | "desc";
-        AnalyticsFilter: {
-            /** @description A dimension. */
-            field: string;
-            /** @description Whether `in` and `not_in` let requests pass that have no value there. By default `in` does not and `not_in` does. */
-            include_unset?: boolean | null;
-            /** @description `eq`, `neq`, `in` or `not_in`. */
-            operator: string;
-            /** @description Text, or a list of at most 100 where the operator is `in` or `not_in`. Keys by their hash or id. */
-            value: components["schemas"]["FilterValue"];
-        };
-        /** @description What `/analytics/query` understands. */
-        AnalyticsMeta: {
-            dimensions: components["schemas"]["NamedView"][];
-            granularities: components["schemas"]["NamedView"][];
-            metrics: components["schemas"]["MetricView"][];
-            operators: components["schemas"]["OperatorView"][];
-        };
-        AnalyticsMetadata: {
-            /** Format: int64 */
-            query_time_ms: number;
-            row_count: number;
-            /** @description Rows were left out for `limit`, `group_limit` or the bound on groups. */
-            truncated: boolean;
-        };
-        AnalyticsOrder: {
-            direction?: components["schemas"]["AnalyticsDirection"];
-            /** @description A metric or dimension that was asked for, or `date`. */
-            field: string;
-        };
-        /** @description What is asked. */
-        AnalyticsQuestion: {
-            /** @description At most two, from `/analytics/meta`. */
-            dimensions?: string[];
-            /** @description At most twenty; all of them hold. */
-            filters?: components["schemas"]["AnalyticsFilter"][];
-            /** @description `hour`, `day`, `week` or `month`: rows get a `date`. A range by the hour has at most 31 days. */
-            granularity?: string | null;
-            /** @description Rows of one combination of dimensions. */
-            group_limit?: number | null;
-            /** @description Rows, 1 to 10,000; 1,000 unless said. */
-            limit?: number | null;
-            /** @description Names of metrics, from `/analytics/meta`; at least one. */
-            metrics: string[];
-            order_by?: components["schemas"]["AnalyticsOrder"] | null;
-            time_range?: components["schemas"]["AnalyticsRange"] | null;
-        };
-        AnalyticsRange: {
-            end: components["schemas"]["Timestamp"];
-            start: components["schemas"]["Timestamp"];
         };
         Anything: {
             [key: string]: unknown;
@@ -2176,17 +2069,6 @@ export interface components {
             rate_limit: components["schemas"]["DeprecatedRateLimit"];
             workspace_id?: string | null;
         };
-        /** @description Tokens of a model in a period that began on `date`. */
-        DailyRanking: {
-            date: components["schemas"]["Day"];
-            model_permaslug: string;
-            /** @description Prompt and completion, in decimal digits. */
-            total_tokens: string;
-        };
-        DailyRankings: {
-            data: components["schemas"]["DailyRanking"][];
-            meta: components["schemas"]["DatasetMeta"];
-        };
         /** @description `{"data": […], "next_cursor": …}` */
         DataPage_AccountView: {
             data: {
@@ -2515,27 +2397,6 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
-        Data_AnalyticsAnswer: {
-            /** @description An answer. */
-            data: {
-                /** @description Rows of what was asked for. */
-                data: Record<string, never>[];
-                metadata: components["schemas"]["AnalyticsMetadata"];
-                /** @description What was understood otherwise than it may have been meant. */
-                warnings?: string[];
-            };
-        };
-        /** @description `{"data": …}` */
-        Data_AnalyticsMeta: {
-            /** @description What `/analytics/query` understands. */
-            data: {
-                dimensions: components["schemas"]["NamedView"][];
-                granularities: components["schemas"]["NamedView"][];
-                metrics: components["schemas"]["MetricView"][];
-                operators: components["schemas"]["OperatorView"][];
-            };
-        };
-        /** @description `{"data": …}` */
         Data_AppAccountView: {
             /** @description An account as its members see it. */
             data: {
@@ -2705,8 +2566,7 @@ export interface components {
                 cache_discount?: components["schemas"]["UsdNumber"] | null;
                 cancelled: boolean;
                 created_at: components["schemas"]["Timestamp"];
-                /** @description Always `global`: nothing is bound to a region. */
-                data_region: string;
+                data_region?: string | null;
                 error_type?: string | null;
                 external_user?: string | null;
                 finish_reason?: string | null;
@@ -2837,8 +2697,6 @@ export interface components {
                 creator_user_id?: string | null;
                 disabled: boolean;
                 expires_at?: components["schemas"]["Timestamp"] | null;
-                /** @description Not known here: always `null`. */
-                external_user?: string | null;
                 hash: string;
                 include_byok_in_limit: boolean;
                 kind: components["schemas"]["KeyKind"];
@@ -2854,8 +2712,7 @@ export interface components {
                 /** Format: int64 */
                 tokens_per_minute?: number | null;
                 updated_at?: components["schemas"]["Timestamp"] | null;
-                /** @description The account: it is the only space that a key can be in. */
-                workspace_id: string;
+                workspace_id?: string | null;
             };
         };
         /** @description `{"data": …}` */
@@ -3093,8 +2950,6 @@ export interface components {
                 creator_user_id?: string | null;
                 disabled: boolean;
                 expires_at?: components["schemas"]["Timestamp"] | null;
-                /** @description Not known here: always `null`. */
-                external_user?: string | null;
                 hash: string;
                 include_byok_in_limit: boolean;
                 kind: components["schemas"]["KeyKind"];
@@ -3110,8 +2965,7 @@ export interface components {
                 /** Format: int64 */
                 tokens_per_minute?: number | null;
                 updated_at?: components["schemas"]["Timestamp"] | null;
-                /** @description The account: it is the only space that a key can be in. */
-                workspace_id: string;
+                workspace_id?: string | null;
             })[];
         };
         /** @description `{"data": …}` */
@@ -3149,13 +3003,6 @@ export interface components {
                 status_page_url?: string | null;
                 terms_of_service_url?: string | null;
             }[];
-        };
-        /** @description The days a data set is of, both included, and when it was computed. */
-        DatasetMeta: {
-            as_of: components["schemas"]["Timestamp"];
-            end_date: components["schemas"]["Day"];
-            start_date: components["schemas"]["Day"];
-            version: string;
         };
         /**
          * Format: date
@@ -3199,7 +3046,7 @@ export interface components {
             status: number;
             supported_parameters: string[];
             supports_implicit_caching: boolean;
-            supports_tool_choice: components["schemas"]["ToolChoiceSupport"];
+            supports_tool_choice: boolean;
             tag: string;
             throughput_last_30m?: components["schemas"]["Percentiles"] | null;
             /** Format: double */
@@ -3271,7 +3118,6 @@ export interface components {
             strategy: string;
             strategy_level: string;
         };
-        FilterValue: string | string[];
         /** @description How many endpoints were left after a step. */
         FunnelStep: {
             endpoint_count: number;
@@ -3284,8 +3130,7 @@ export interface components {
             cache_discount?: components["schemas"]["UsdNumber"] | null;
             cancelled: boolean;
             created_at: components["schemas"]["Timestamp"];
-            /** @description Always `global`: nothing is bound to a region. */
-            data_region: string;
+            data_region?: string | null;
             error_type?: string | null;
             external_user?: string | null;
             finish_reason?: string | null;
@@ -3468,8 +3313,6 @@ export interface components {
             creator_user_id?: string | null;
             disabled: boolean;
             expires_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Not known here: always `null`. */
-            external_user?: string | null;
             hash: string;
             include_byok_in_limit: boolean;
             kind: components["schemas"]["KeyKind"];
@@ -3485,8 +3328,7 @@ export interface components {
             /** Format: int64 */
             tokens_per_minute?: number | null;
             updated_at?: components["schemas"]["Timestamp"] | null;
-            /** @description The account: it is the only space that a key can be in. */
-            workspace_id: string;
+            workspace_id?: string | null;
         };
         KindPrices: {
             audio?: string | null;
@@ -3496,7 +3338,10 @@ export interface components {
             input_cache_write_1h?: string | null;
             internal_reasoning?: string | null;
         };
-        /** @enum {string} */
+        /**
+         * @description The language of the web app.
+         * @enum {string}
+         */
         Language: "zh-CN" | "en";
         /**
          * @description When a key's limit begins anew, at 00:00 UTC; weeks begin on Monday.
@@ -3505,6 +3350,64 @@ export interface components {
         LimitReset: "daily" | "weekly" | "monthly";
         Links: {
             next?: string | null;
+        };
+        LiveActivity: {
+            account_id: string;
+            row?: components["schemas"]["GenerationRow"] | null;
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description Amounts are decimal text in USD. */
+        LiveBalance: {
+            account_id: string;
+            /** @description When it was so. */
+            at: components["schemas"]["Timestamp"];
+            available: string;
+            /** @description What the ledger booked. */
+            balance: string;
+            /** @description Reserved by running requests. */
+            held: string;
+            /** @description Settled and not booked yet. */
+            pending: string;
+            /** Format: int64 */
+            seq: number;
+        };
+        LiveChannelStatus: {
+            id: string;
+            name: string;
+            status: components["schemas"]["HealthStatus"];
+        };
+        /**
+         * @description One message of the live feed, a text frame of JSON. `seq` is a place in the event log, the same on every gateway: whoever
+         *     comes back with the last one they saw as `resume` misses nothing.
+         */
+        LiveMessage: {
+            /** @enum {string} */
+            kind: "hello";
+            /** Format: int64 */
+            seq: number;
+        } | {
+            /** @enum {string} */
+            kind: "reset";
+            /** Format: int64 */
+            seq: number;
+        } | {
+            /** @enum {string} */
+            kind: "ping";
+            /** Format: int64 */
+            seq: number;
+        } | (components["schemas"]["LiveBalance"] & {
+            /** @enum {string} */
+            kind: "balance";
+        }) | (components["schemas"]["LiveActivity"] & {
+            /** @enum {string} */
+            kind: "activity";
+        }) | {
+            channels: components["schemas"]["LiveChannelStatus"][];
+            /** @enum {string} */
+            kind: "channel_health";
+            /** Format: int64 */
+            seq: number;
         };
         MemberView: {
             email: string;
@@ -3576,15 +3479,6 @@ export interface components {
             top_p?: number;
         } & {
             [key: string]: unknown;
-        };
-        /** @description A figure that can be asked for. */
-        MetricView: {
-            /** @description `number`, `currency` (USD) or `percent` (a fraction of one). */
-            display_format: string;
-            display_label: string;
-            /** @description A quotient: rows of it cannot be added. */
-            is_rate: boolean;
-            name: string;
         };
         ModelApp: {
             app: components["schemas"]["AppView"];
@@ -3671,10 +3565,6 @@ export interface components {
             supported_voices?: string | null;
             top_provider: components["schemas"]["TopProvider"];
         };
-        NamedView: {
-            display_label: string;
-            name: string;
-        };
         /** @description A public model and every channel that offers it, disabled ones included. */
         OfferedModel: {
             channels: components["schemas"]["ModelChannel"][];
@@ -3685,11 +3575,6 @@ export interface components {
              * @description Versions its price had, on all channels.
              */
             price_versions: number;
-        };
-        OperatorView: {
-            name: string;
-            /** @description `scalar` or `array`. */
-            value_type: string;
         };
         /** @description Today and this week, in UTC. */
         Overview: {
@@ -3734,23 +3619,6 @@ export interface components {
              * @description Where the metric is the model's.
              */
             value?: number | null;
-        };
-        PopularApp: {
-            /**
-             * Format: int64
-             * @description The same for the same app, for ever.
-             */
-            app_id: number;
-            app_name: string;
-            rank: number;
-            /** Format: int64 */
-            total_requests: number;
-            /** @description Prompt and completion, in decimal digits. */
-            total_tokens: string;
-        };
-        PopularApps: {
-            data: components["schemas"]["PopularApp"][];
-            meta: components["schemas"]["DatasetMeta"];
         };
         PostingView: {
             account: string;
@@ -3841,6 +3709,7 @@ export interface components {
             latency: number;
             model_permaslug: string;
             provider_name?: string | null;
+            routed_service_tier?: string | null;
             /** Format: int32 */
             status?: number | null;
         };
@@ -3962,7 +3831,10 @@ export interface components {
         };
         /** @description `gen-` and a UUID. */
         RequestId: string;
-        /** @enum {string} */
+        /**
+         * @description A member's role in one account. What each may do stands in [`crate::dashboard::permissions`].
+         * @enum {string}
+         */
         Role: "owner" | "admin" | "member" | "finance" | "analyst";
         /** @description What a rotation did. */
         Rotation: {
@@ -4030,7 +3902,10 @@ export interface components {
         };
         /** @enum {string} */
         Status: "disabled" | "unknown" | "healthy" | "degraded" | "unhealthy";
-        /** @enum {string} */
+        /**
+         * @description The colours of the web app.
+         * @enum {string}
+         */
         Theme: "system" | "light" | "dark";
         /**
          * Format: date-time
@@ -4091,14 +3966,6 @@ export interface components {
             setting: string;
             step: string;
             until?: components["schemas"]["Timestamp"] | null;
-        };
-        /** @description Which values of `tool_choice` an endpoint takes: all of them or none, as its parameters say. */
-        ToolChoiceSupport: {
-            auto: boolean;
-            /** @description A tool by its name. */
-            function: boolean;
-            none: boolean;
-            required: boolean;
         };
         TopProvider: {
             /** Format: int64 */
@@ -4273,7 +4140,10 @@ export interface components {
             name: string;
             status: components["schemas"]["UserStatus"];
         };
-        /** @enum {string} */
+        /**
+         * @description Whether somebody may sign in.
+         * @enum {string}
+         */
         UserStatus: "active" | "disabled";
         UserView: {
             email: string;
@@ -6775,6 +6645,94 @@ export interface operations {
             };
         };
     };
+    watch_account: {
+        parameters: {
+            query: {
+                /** @description The account to watch. */
+                account: string;
+                /** @description The last `seq` that was seen by a client that comes back. */
+                resume?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket from now on; each of its frames is a message. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveMessage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request does not ask for a WebSocket. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_model_apps: {
         parameters: {
             query?: never;
@@ -7398,12 +7356,6 @@ export interface operations {
                 date?: components["schemas"]["Day"];
                 api_key_hash?: string;
                 account_id?: components["schemas"]["AccountId"];
-                /** @description Not kept here: refused. */
-                user_id?: string;
-                /** @description Not kept here: refused. */
-                workspace_id?: string;
-                /** @description Not kept here: refused. */
-                group_by?: string;
             };
             header?: never;
             path?: never;
@@ -7911,66 +7863,6 @@ export interface operations {
             };
         };
     };
-    get_analytics_meta: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Data_AnalyticsMeta"];
-                };
-            };
-            /** @description An error: its type, its message and, where one is to blame, its field. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    query_analytics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AnalyticsQuestion"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Data_AnalyticsAnswer"];
-                };
-            };
-            /** @description An error: its type, its message and, where one is to blame, its field. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
     trade_in_authorization_code: {
         parameters: {
             query?: never;
@@ -8070,89 +7962,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_Credits"];
-                };
-            };
-            /** @description An error: its type, its message and, where one is to blame, its field. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    list_popular_apps: {
-        parameters: {
-            query?: {
-                sort?: "popular" | "trending";
-                /** @description First day (UTC), included; 30 days before the last unless said. */
-                start_date?: components["schemas"]["Day"];
-                /** @description Last day, included; the last completed one unless said. The two enclose at most 366 days. */
-                end_date?: components["schemas"]["Day"];
-                /** @description 1 to 100; 50 unless said. */
-                limit?: number;
-                /** @description Places to leave out, 0 to 100. */
-                offset?: number;
-                /** @description Not kept here: refused. */
-                category?: string;
-                /** @description Not kept here: refused. */
-                subcategory?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PopularApps"];
-                };
-            };
-            /** @description An error: its type, its message and, where one is to blame, its field. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    list_daily_rankings: {
-        parameters: {
-            query?: {
-                /** @description First day (UTC), included; 30 days before the last unless said. */
-                start_date?: components["schemas"]["Day"];
-                /** @description Last day, included; the last completed one unless said. The two enclose at most 366 days. */
-                end_date?: components["schemas"]["Day"];
-                period?: "day" | "week" | "month";
-                modality?: "text" | "image" | "image_output" | "audio";
-                /** @description Not kept here: refused. */
-                context_bucket?: string;
-                /** @description Not kept here: refused. */
-                category?: string;
-                /** @description Not kept here: refused. */
-                language_type?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DailyRankings"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */
