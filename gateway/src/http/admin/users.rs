@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use schemas::UserId;
 use serde::{Deserialize, Serialize};
 
 use crate::control::people::{Passwords, User, mint_password, normal_email};
@@ -27,7 +26,7 @@ pub struct ResetPassword {
 /// The only place that shows the password.
 #[derive(Debug, Serialize)]
 pub struct PasswordReset {
-    user_id: UserId,
+    user_id: String,
     email: String,
     password: String,
     /// Browsers that were signed in and are no longer.
@@ -52,6 +51,6 @@ pub async fn reset_password(
     let act = administrator.act();
     store.change_user(&act, "user.password_reset", user.id, |user: &mut User| user.password_hash = Some(hash)).await?;
     let sessions_ended = store.revoke_sessions(&act, user.id, Sessions::All).await?;
-    let data = PasswordReset { user_id: user.id, email, password: password.expose().to_owned(), sessions_ended };
+    let data = PasswordReset { user_id: user.id.to_string(), email, password: password.expose().to_owned(), sessions_ended };
     Ok(Data { data })
 }
