@@ -27,6 +27,11 @@ pub const CLIENTS_LEFT_TOTAL: &str = "tollgate_clients_left_total";
 /// Answers that cost more than was held.
 pub const OVER_HOLD_NANOS_TOTAL: &str = "tollgate_over_hold_nano_usd_total";
 
+/// Clients of the live feed now.
+pub const LIVE_CLIENTS: &str = "tollgate_live_clients";
+/// Clients of the live feed that were closed, by reason.
+pub const LIVE_CLOSED_TOTAL: &str = "tollgate_live_closed_total";
+
 /// Attempts that were not made, because the channel takes none now, by channel and reason.
 pub const ATTEMPTS_SKIPPED_TOTAL: &str = "tollgate_attempts_skipped_total";
 /// Second attempts begun beside slow ones, by how it ended: the second was faster (`won`) or not (`lost`), one of the two failed.
@@ -40,6 +45,11 @@ pub const CHANNEL_STATUS: &str = "tollgate_channel_status";
 /// Health checks, by channel and outcome.
 pub const CHECKS_TOTAL: &str = "tollgate_channel_checks_total";
 
+/// Balances that fell below their accounts' thresholds.
+pub const BALANCE_ALERTS_TOTAL: &str = "tollgate_balance_alerts_total";
+/// Attempts to deliver a message to a receiver outside, by outcome.
+pub const WEBHOOK_ATTEMPTS_TOTAL: &str = "tollgate_webhook_attempts_total";
+
 /// Tells the recorder what each name means. Called once at start.
 pub fn describe() {
     describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route, outcome and status");
@@ -50,6 +60,8 @@ pub fn describe() {
     describe_counter!(KEYS_REFUSED_TOTAL, Unit::Count, "Keys of channels that their provider began to refuse");
     describe_gauge!(CHANNEL_STATUS, Unit::Count, "How a channel does: 0 healthy, 1 degraded, 2 unhealthy");
     describe_counter!(CHECKS_TOTAL, Unit::Count, "Health checks of channels, by outcome");
+    describe_counter!(BALANCE_ALERTS_TOTAL, Unit::Count, "Balances that fell below their accounts' thresholds");
+    describe_counter!(WEBHOOK_ATTEMPTS_TOTAL, Unit::Count, "Attempts to deliver webhooks, by outcome");
     describe_histogram!(TIME_TO_FIRST_TOKEN_SECONDS, Unit::Seconds, "From admission to the first token");
     describe_histogram!(REQUEST_DURATION_SECONDS, Unit::Seconds, "From admission to the end of the answer");
     describe_counter!(CHARGED_NANOS_TOTAL, Unit::Count, "Nano-dollars charged to customers");
@@ -59,5 +71,7 @@ pub fn describe() {
     describe_counter!(USAGE_ANOMALIES_TOTAL, Unit::Count, "Usage reports of providers that had to be clamped");
     describe_counter!(USAGE_ESTIMATED_TOTAL, Unit::Count, "Answers whose usage was counted here");
     describe_counter!(CLIENTS_LEFT_TOTAL, Unit::Count, "Streams whose client left before the end");
+    describe_gauge!(LIVE_CLIENTS, Unit::Count, "Clients of the live feed");
+    describe_counter!(LIVE_CLOSED_TOTAL, Unit::Count, "Clients of the live feed that were closed, by reason");
     describe_counter!(OVER_HOLD_NANOS_TOTAL, Unit::Count, "Nano-dollars charged above what was held");
 }

@@ -9,20 +9,22 @@ use http::header::{CACHE_CONTROL, HOST, ORIGIN, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use schemas::{AccountId, Timestamp};
+use serde::Deserialize;
 
 use super::Dashboard;
 use super::address::ClientAddress;
 use super::permissions::{Access, access};
 use crate::control::people::Role;
+use crate::http::envelope::UrlQuery;
 use crate::http::error::{ApiError, ErrorType};
 use crate::signin::{SignedIn, identify, unauthenticated};
 
 /// What only its caller may see must not be kept by anyone.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
-/// The variable of a path that names an account.
+/// The variable of a path that names an account, and of the query of a route whose path has none.
 const ACCOUNT: &str = "account";
 
-/// The account of a request's path and what whoever asks is in it.
+/// The account of a request and what whoever asks is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     pub account_id: AccountId,
@@ -55,7 +57,7 @@ pub async fn admit(State(dashboard): State<Arc<Dashboard>>, request: Request, ne
     let identified = identify(&dashboard.sign_in, &services.control, &parts.headers, address, now).await?;
     let renewed = identified.as_ref().and_then(|identified| identified.renewed.clone());
     let signed_in = identified.map(|identified| identified.signed_in);
-    if access != Access::Anyone {
+    if needs_session(access, dashboard.public_statistics) {
         let signed_in = signed_in.as_ref().ok_or_else(unauthenticated)?;
         if !is_safe {
             dashboard.check_csrf(signed_in, &parts.headers)?;
@@ -75,34 +77,59 @@ pub async fn admit(State(dashboard): State<Arc<Dashboard>>, request: Request, ne
     Ok(response)
 }
 
+fn needs_session(access: Access, public_statistics: bool) -> bool {
+    match access {
+        Access::Anyone => false,
+        Access::Statistics => !public_statistics,
+        Access::SignedIn | Access::Account { .. } | Access::Platform => true,
+    }
+}
+
 /// Whether somebody may do what a row of the table says.
 async fn check(access: Access, signed_in: &SignedIn, parts: &mut Parts) -> Result<Option<Member>, ApiError> {
     match access {
-        Access::Anyone | Access::SignedIn => Ok(None),
+        Access::Anyone | Access::Statistics | Access::SignedIn => Ok(None),
         Access::Platform if signed_in.user.is_platform_admin => Ok(None),
         Access::Platform => Err(forbidden("Only administrators of the platform may do this.")),
         Access::Account { roles, platform } => {
-            let account_id = account_of_path(parts).await?;
-            let role = signed_in.role(account_id);
-            let is_platform = platform && signed_in.user.is_platform_admin;
-            match role {
-                Some(role) if roles.contains(&role) => {}
-                _ if is_platform => {}
-                Some(role) => {
-                    let message = format!("Your role in this account ({}) does not allow this.", role.as_str());
-                    return Err(forbidden(message));
-                }
-                None => return Err(no_account()),
-            }
+            let account_id = account_of(parts).await?;
+            let role = role_among(roles, platform, signed_in, account_id)?;
             Ok(Some(Member { account_id, role }))
         }
     }
 }
 
-async fn account_of_path(parts: &mut Parts) -> Result<AccountId, ApiError> {
+/// Whether a row of the table lets somebody in, where it is about an account.
+pub fn lets_in(access: Access, signed_in: &SignedIn, account: AccountId) -> bool {
+    match access {
+        Access::Anyone | Access::Statistics | Access::SignedIn => true,
+        Access::Platform => signed_in.user.is_platform_admin,
+        Access::Account { roles, platform } => role_among(roles, platform, signed_in, account).is_ok(),
+    }
+}
+
+/// What somebody is in an account, if that is one of the roles; `None` is the platform, where it may.
+fn role_among(roles: &[Role], platform: bool, signed_in: &SignedIn, account: AccountId) -> Result<Option<Role>, ApiError> {
+    match signed_in.role(account) {
+        Some(role) if roles.contains(&role) => Ok(Some(role)),
+        role if platform && signed_in.user.is_platform_admin => Ok(role),
+        Some(role) => Err(forbidden(format!("Your role in this account ({}) does not allow this.", role.as_str()))),
+        None => Err(no_account()),
+    }
+}
+
+async fn account_of(parts: &mut Parts) -> Result<AccountId, ApiError> {
+    #[derive(Deserialize)]
+    struct Named {
+        account: Option<String>,
+    }
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| no_account())?;
-    let named = params.iter().find(|(name, _)| *name == ACCOUNT).map(|(_, value)| value);
-    named.and_then(|text| text.parse().ok()).ok_or_else(no_account)
+    if let Some((_, text)) = params.iter().find(|(name, _)| *name == ACCOUNT) {
+        return text.parse().map_err(|_| no_account());
+    }
+    let UrlQuery(named) = UrlQuery::<Named>::from_request_parts(parts, &()).await?;
+    let text = named.account.ok_or_else(|| ApiError::bad_request(ACCOUNT, "`account` is missing in the query"))?;
+    text.parse().map_err(|_| no_account())
 }
 
 fn forbidden(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
@@ -113,9 +140,9 @@ fn no_account() -> ApiError {
     ApiError::not_found("There is no such account, or you do not belong to it.")
 }
 
-/// Whether an unsafe request was made by a page of ours. Programs that are no browsers send no origin; they have no
+/// Whether a request was made by a page of ours. Programs that are no browsers send no origin; they have no
 /// cookies of somebody else either.
-fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
+pub fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let authority = origin.split_once("://").map(|(_, authority)| authority);

@@ -9,10 +9,12 @@ mod activity;
 pub mod address;
 mod admin;
 pub mod authorization;
+mod balance_alerts;
 mod door;
 mod generations;
 mod journal;
 mod keys;
+pub mod live;
 mod members;
 pub mod money;
 pub mod operations;
@@ -40,6 +42,7 @@ use crate::http::peer::TrustedProxies;
 use crate::signin::{self, SignIn, SignedIn};
 
 pub use door::Member;
+pub use live::{LiveFeed, LiveOptions};
 pub use operations::Operations;
 
 /// The header that carries a session's CSRF token.
@@ -51,6 +54,9 @@ pub struct Dashboard {
     pub sign_in: SignIn,
     pub trusted_proxies: TrustedProxies,
     pub operations: Operations,
+    pub live: LiveFeed,
+    /// Whether the statistics of all customers together are shown to everyone.
+    pub public_statistics: bool,
 }
 
 impl Dashboard {
@@ -72,6 +78,7 @@ pub fn documented_routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(generations::list_generations))
         .routes(routes!(generations::get_app_generation))
         .routes(routes!(activity::get_account_activity))
+        .routes(routes!(live::watch_account))
         .routes(routes!(session::get_session))
         .routes(routes!(preferences::get_preferences, preferences::update_preferences))
         .routes(routes!(profile::update_profile))
@@ -90,6 +97,13 @@ pub fn documented_routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(transactions::export_transactions))
         .routes(routes!(journal::list_ledger_entries))
         .routes(routes!(redemptions::redeem_code))
+        .routes(routes!(
+            balance_alerts::get_app_balance_alert,
+            balance_alerts::set_app_balance_alert,
+            balance_alerts::delete_app_balance_alert
+        ))
+        .routes(routes!(balance_alerts::rotate_app_balance_alert_secret))
+        .routes(routes!(balance_alerts::list_app_balance_alert_deliveries))
         .routes(routes!(authorization::create_authorization_code))
         .merge(admin::routes())
         .merge(signin::routes())

@@ -10,9 +10,11 @@ use crate::control::people::Role::{Admin, Finance, Member, Owner};
 pub enum Access {
     /// Everyone, with or without a session.
     Anyone,
+    /// What all customers used together: everyone, unless the deployment keeps that to whoever is signed in.
+    Statistics,
     /// Whoever is signed in; it concerns themselves only.
     SignedIn,
-    /// Members of the account in the path who have one of these roles. Others are told that there is no such account.
+    /// Members of the account in the path, or in the query where the path has none, who have one of these roles. Others are told that there is no such account.
     /// `platform` opens it to administrators of the platform as well.
     Account { roles: &'static [Role], platform: bool },
     /// Administrators of the platform.
@@ -39,15 +41,16 @@ const fn change(roles: &'static [Role]) -> Access {
 
 /// The table. What is not in it is closed.
 pub const TABLE: &[(Method, &str, Access)] = &[
-    (Method::GET, "/api/app/overview", Access::Anyone),
-    (Method::GET, "/api/app/rankings", Access::Anyone),
-    (Method::GET, "/api/app/rankings.csv", Access::Anyone),
-    (Method::GET, "/api/app/rankings/authors", Access::Anyone),
-    (Method::GET, "/api/app/rankings/apps", Access::Anyone),
-    (Method::GET, "/api/app/rankings/series", Access::Anyone),
-    (Method::GET, "/api/app/models/{author}/{slug}/series", Access::Anyone),
-    (Method::GET, "/api/app/models/{author}/{slug}/apps", Access::Anyone),
+    (Method::GET, "/api/app/overview", Access::Statistics),
+    (Method::GET, "/api/app/rankings", Access::Statistics),
+    (Method::GET, "/api/app/rankings.csv", Access::Statistics),
+    (Method::GET, "/api/app/rankings/authors", Access::Statistics),
+    (Method::GET, "/api/app/rankings/apps", Access::Statistics),
+    (Method::GET, "/api/app/rankings/series", Access::Statistics),
+    (Method::GET, "/api/app/models/{author}/{slug}/series", Access::Statistics),
+    (Method::GET, "/api/app/models/{author}/{slug}/apps", Access::Statistics),
     (Method::GET, "/api/app/generations/{id}", Access::SignedIn),
+    (Method::GET, "/api/app/live", read(EVERYBODY)),
     (Method::GET, "/api/app/accounts/{account}/generations", Access::Account { roles: REQUESTS, platform: true }),
     (Method::GET, "/api/app/accounts/{account}/activity", Access::Account { roles: &Role::ALL, platform: true }),
     (Method::GET, "/auth/providers", Access::Anyone),
@@ -87,6 +90,11 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/app/accounts/{account}/transactions.csv", read(MONEY)),
     (Method::GET, "/api/app/accounts/{account}/ledger", read(MONEY)),
     (Method::POST, "/api/app/accounts/{account}/redemptions", change(MONEY)),
+    (Method::GET, "/api/app/accounts/{account}/balance-alert", read(MONEY)),
+    (Method::PATCH, "/api/app/accounts/{account}/balance-alert", change(MONEY)),
+    (Method::DELETE, "/api/app/accounts/{account}/balance-alert", change(MONEY)),
+    (Method::POST, "/api/app/accounts/{account}/balance-alert/secret", change(MONEY)),
+    (Method::GET, "/api/app/accounts/{account}/balance-alert/deliveries", read(MONEY)),
     (Method::POST, "/api/app/accounts/{account}/authorization-codes", change(USERS)),
     (Method::GET, "/api/app/admin/accounts", Access::Platform),
     (Method::POST, "/api/app/admin/accounts", Access::Platform),
@@ -106,6 +114,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/app/admin/models", Access::Platform),
     (Method::GET, "/api/app/admin/price-versions", Access::Platform),
     (Method::POST, "/api/app/admin/price-versions", Access::Platform),
+    (Method::DELETE, "/api/app/admin/price-versions/{version}", Access::Platform),
     (Method::GET, "/api/app/admin/codes", Access::Platform),
     (Method::POST, "/api/app/admin/codes", Access::Platform),
     (Method::GET, "/api/app/admin/codes/{batch}", Access::Platform),

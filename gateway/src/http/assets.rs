@@ -96,7 +96,7 @@ fn not_built() -> Response {
                 <title>Tollgate</title><body style=\"font: 16px/1.6 system-ui; max-width: 40rem; margin: 4rem auto; padding: 0 1rem\">\
                 <h1>Tollgate is running</h1><p>The API answers under <code>/api/v1</code>. The web app is not part of this build; \
                 <code>make web</code> builds it, then build the program again.</p>";
-    ([(CACHE_CONTROL, ASK_AGAIN)], Html(page)).into_response()
+    ([(CACHE_CONTROL, ASK_AGAIN), (CONTENT_SECURITY_POLICY, POLICY)], Html(page)).into_response()
 }
 
 #[cfg(test)]

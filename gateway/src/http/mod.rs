@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+mod analytics;
 pub mod assets;
 pub mod body;
 pub mod caller;
@@ -12,6 +13,7 @@ pub mod catalog;
 mod causes;
 pub mod chat;
 mod cors;
+mod datasets;
 pub mod envelope;
 pub mod error;
 pub mod generation;
@@ -23,6 +25,7 @@ pub mod openapi;
 pub mod operators;
 pub mod peer;
 pub mod routes;
+mod security_headers;
 mod server;
 
 use std::sync::Arc;
@@ -31,15 +34,18 @@ use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::Method;
 use axum::routing::get;
+use tower::util::MapResponseLayer;
 
 use crate::app::AppState;
 use crate::dashboard::{self, Dashboard};
 use crate::http::error::ApiError;
+use crate::http::security_headers::SecurityHeaders;
 
 /// Every route of a gateway. `metrics_text` renders the process's metrics.
 pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators::MetricsText) -> Router {
     let api = routes::documented_inference_routes().split_for_parts().0.merge(routes::control_routes(Arc::clone(&dashboard.services)));
     let api = api.fallback(unknown_route).method_not_allowed_fallback(async || ApiError::method_not_allowed()).layer(cors::layer());
+    let headers = SecurityHeaders::new(&app.options.public_url);
     Router::new()
         .nest("/api/v1", api.clone())
         .nest("/v1", api)
@@ -49,6 +55,7 @@ pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators:
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(app.clone())
         .merge(operators_router(app, metrics_text))
+        .layer(MapResponseLayer::new(move |response| headers.add_to(response)))
 }
 
 /// What a process answers that takes no requests of clients: alive, ready, metrics.

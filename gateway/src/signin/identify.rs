@@ -10,12 +10,13 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use schemas::{AccountId, Timestamp};
+use uuid::Uuid;
 
 use super::SignIn;
 use super::cookies::{self, CookieName};
 use crate::control::Control;
 use crate::control::people::{Role, SessionRecord, User, UserStatus, token_sha256};
-use crate::control::store::{Act, MemberAccount};
+use crate::control::store::{Act, ControlStore, MemberAccount, StoreError};
 use crate::http::error::{ApiError, ErrorType};
 
 /// Somebody who is signed in, with everything they belong to.
@@ -78,16 +79,29 @@ pub async fn identify(
         (None, Some(refresh)) => store.session_by_refresh(refresh).await?,
         (None, None) => None,
     };
-    let Some(session) = found.filter(|session| session.is_good(now)) else { return Ok(None) };
-    let Some(user) = store.user(session.user_id).await?.filter(|user| user.status == UserStatus::Active) else { return Ok(None) };
+    let Some(signed_in) = good(store, found, now).await? else { return Ok(None) };
+    let session = &signed_in.session;
     // Only whoever has the session's own token goes on after its quarter of an hour.
     let is_due = claims.is_none_or(|claims| claims.is_due(now)) && refresh.is_some_and(|refresh| refresh == session.refresh_sha256);
     let renewed = if is_due {
         store.touch_session(session.id, now, &address.to_string()).await?;
-        sign_in.session_cookie(&session, now)?
+        sign_in.session_cookie(session, now)?
     } else {
         None
     };
+    Ok(Some(Identified { signed_in: Arc::new(signed_in), renewed }))
+}
+
+/// Who is signed in by a session that was good before; `None` if it is not any more.
+pub async fn still_signed_in(control: &Control, session: Uuid, now: Timestamp) -> Result<Option<SignedIn>, StoreError> {
+    let found = control.store().session(session).await?;
+    good(control.store(), found, now).await
+}
+
+/// Somebody who may be somebody now.
+async fn good(store: &ControlStore, session: Option<SessionRecord>, now: Timestamp) -> Result<Option<SignedIn>, StoreError> {
+    let Some(session) = session.filter(|session| session.is_good(now)) else { return Ok(None) };
+    let Some(user) = store.user(session.user_id).await?.filter(|user| user.status == UserStatus::Active) else { return Ok(None) };
     let accounts = store.accounts_of(user.id).await?;
-    Ok(Some(Identified { signed_in: Arc::new(SignedIn { user, session, accounts, now }), renewed }))
+    Ok(Some(SignedIn { user, session, accounts, now }))
 }

@@ -1,5 +1,6 @@
 //! A whole embedded deployment in a temporary folder: log, spool, ledger, gate, analytics, control, routes.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use gateway::control::credits::CreditDesk;
 use gateway::control::secrets::{Secret, SecretKey};
 use gateway::control::store::ControlStore;
 use gateway::control::{Control, Services};
-use gateway::dashboard::{Dashboard, Operations};
+use gateway::dashboard::{Dashboard, LiveFeed, LiveOptions, Operations};
+use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::peer::TrustedProxies;
 use gateway::http::routes::control_routes;
 use gateway::routing::{Routing, RoutingRules};
@@ -27,6 +29,7 @@ use schemas::{
     AccountId, Body as EventBody, CostLine, Event, Header, NanoUsd, PicoUsd, RequestId, Timestamp, TokenKind, Usage, UsageSource,
 };
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,6 +47,8 @@ pub struct Books {
     analytics_position: watch::Receiver<u64>,
     ledger_progress: watch::Receiver<WorkerProgress>,
     router: Router,
+    log: EventLog,
+    requests: TaskTracker,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -65,23 +70,39 @@ pub enum Ledger {
     Halted,
 }
 
+/// What the web app's routes are told at start.
+pub struct WebOptions {
+    pub live: LiveOptions,
+    pub public_statistics: bool,
+}
+
+impl Default for WebOptions {
+    fn default() -> Self {
+        Self { live: LiveOptions::default(), public_statistics: true }
+    }
+}
+
 impl Books {
     pub async fn open() -> Self {
         Self::open_with(Ledger::Running).await
     }
 
     pub async fn open_with(ledger_role: Ledger) -> Self {
-        Self::open_as(ledger_role, Vec::new()).await
+        Self::open_as(ledger_role, Vec::new(), WebOptions::default()).await
+    }
+
+    pub async fn open_for_web(web: WebOptions) -> Self {
+        Self::open_as(Ledger::Running, Vec::new(), web).await
     }
 
     /// Where people sign in at identity providers, too.
     pub async fn open_with_providers(providers: Vec<ProviderOptions>) -> Self {
-        Self::open_as(Ledger::Running, providers).await
+        Self::open_as(Ledger::Running, providers, WebOptions::default()).await
     }
 
-    async fn open_as(ledger_role: Ledger, providers: Vec<ProviderOptions>) -> Self {
+    async fn open_as(ledger_role: Ledger, providers: Vec<ProviderOptions>, web: WebOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (stop, tasks, requests) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
         let disk = Arc::new(FileDisk);
         let log_options = LogOptions { ack_unsynced: true, ..LogOptions::default() };
         let log = EventLog::open_segmented(disk.clone(), &folder.path().join("log"), log_options).unwrap();
@@ -106,7 +127,7 @@ impl Books {
         let shipper = Shipper::new(spool.clone(), log.clone(), applied, ShipperOptions::default());
         tasks.spawn(shipper.run(stop.clone()));
         tasks.spawn(projector::worker::run(analytics.clone(), log.clone(), projected, stop.clone()));
-        let worker = ledger::worker::run(ledger.clone(), log, Some(gate.clone()), progress, stop.clone());
+        let worker = ledger::worker::run(ledger.clone(), log.clone(), Some(gate.clone()), progress, stop.clone());
         if ledger_role == Ledger::Running {
             tasks.spawn(worker);
         }
@@ -121,11 +142,37 @@ impl Books {
         services.announce().await;
         let sign_in = SignIn::new(&services.control, SignInOptions { sign_up: true, providers, ..SignInOptions::default() }).unwrap();
         let proxies = TrustedProxies::default();
+        let live = LiveFeed::new(web.live, services.control.clone(), services.gate.clone(), log.clone(), requests.clone(), stop.clone());
+        let public_statistics = web.public_statistics;
+        tasks.spawn(live.clone().run());
         let dashboard =
-            Arc::new(Dashboard { services: Arc::clone(&services), sign_in, trusted_proxies: proxies, operations: Operations::none() });
+            Arc::new(Dashboard { services: Arc::clone(&services), sign_in, trusted_proxies: proxies, operations: Operations::none(), live, public_statistics });
         let router = Router::new().nest("/api/v1", control_routes(Arc::clone(&services)));
         let router = router.merge(gateway::dashboard::router(Arc::clone(&dashboard)));
-        Self { folder, services, dashboard, first, analytics_position, ledger_progress: booked, router, stop, tasks }
+        Self { folder, services, dashboard, first, analytics_position, ledger_progress: booked, router, log, requests, stop, tasks }
+    }
+
+    /// Another gateway of the same deployment, as far as the web app's routes go.
+    pub fn another_gateway(&self, live_options: LiveOptions) -> Arc<Dashboard> {
+        let (services, sign_in) = (&self.services, SignIn::new(&self.services.control, SignInOptions::default()).unwrap());
+        let (log, requests) = (self.log.clone(), self.requests.clone());
+        let live = LiveFeed::new(live_options, services.control.clone(), services.gate.clone(), log, requests, self.stop.clone());
+        self.tasks.spawn(live.clone().run());
+        let (services, trusted_proxies) = (Arc::clone(services), TrustedProxies::default());
+        Arc::new(Dashboard { services, sign_in, trusted_proxies, operations: Operations::none(), live, public_statistics: true })
+    }
+
+    /// The web app's routes of a gateway on a port of their own, until the books are closed.
+    pub async fn serve(&self, dashboard: &Arc<Dashboard>) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let work = LaneWork { router: gateway::dashboard::router(Arc::clone(dashboard)), requests: self.requests.clone() };
+        let lanes = Lanes::start(vec![work], self.stop.clone()).unwrap();
+        self.tasks.spawn(async move {
+            lanes.accept_from(listener).await;
+            tokio::task::spawn_blocking(move || lanes.join()).await.unwrap();
+        });
+        address
     }
 
     pub fn platform(&self) -> &str {
@@ -185,6 +232,7 @@ impl Books {
             account_id: account,
             key: Some(key.policy),
             account_rates: RateLimits::default(),
+            free: None,
             hold: cost,
             minimum: cost,
             worst_case: cost,
@@ -232,6 +280,7 @@ impl Books {
 
     pub async fn close(self) {
         self.stop.cancel();
+        self.requests.close();
         self.tasks.close();
         self.tasks.wait().await;
     }

@@ -13,4 +13,6 @@ mod openapi;
 mod people;
 mod recovery;
 mod routing;
+mod security_headers;
 mod transcripts;
+mod webhooks;

@@ -2,10 +2,12 @@
 
 use eventlog::{Durability as SpoolDurability, SpoolOptions};
 use gateway::control::secrets::{Secret, SecretError};
+use gateway::dashboard::LiveOptions;
 use gateway::http::peer::TrustedProxies;
 use gateway::options::{Options as GatewayOptions, UsageChunkChoices as Choices};
 use gateway::routing::{HedgingRules, Percentile as HedgePercentile, RoutingRules};
 use gateway::signin::{GOOGLE_ISSUER, ProviderOptions, SignInOptions};
+use gateway::webhooks::WebhookOptions;
 use ledger::gate::GateOptions;
 
 use super::settings::{Config, Durability, Percentile, UsageChunkChoices};
@@ -28,6 +30,7 @@ impl Config {
             retry_backoff: timeouts.retry_backoff.0,
             retry_wait_max: timeouts.retry_wait.0,
             routing: self.routing_rules(),
+            free_tier: self.free_tier.enabled.then(|| self.free_tier.rules()),
             allow_private_upstreams: self.upstreams.allow_private,
             connect_timeout: timeouts.connect.0,
             first_byte_timeout: timeouts.first_byte.0,
@@ -68,6 +71,16 @@ impl Config {
         }
     }
 
+    pub fn webhook_options(&self) -> WebhookOptions {
+        WebhookOptions {
+            timeout: self.webhooks.timeout.0,
+            attempts_max: self.webhooks.attempts_max,
+            retry_first: self.webhooks.retry_first.0,
+            retry_max: self.webhooks.retry_max.0,
+            allow_private: self.webhooks.allow_private,
+        }
+    }
+
     /// Follows the references to the clients of identity providers.
     pub fn sign_in_options(&self) -> Result<SignInOptions, SecretError> {
         let provider = |id: String, name: String, issuer: &str, client_id: &Secret, client_secret: &Secret| {
@@ -89,6 +102,19 @@ impl Config {
             session: self.auth.session.0,
             providers: google.chain(others).collect::<Result<_, SecretError>>()?,
         })
+    }
+
+    pub fn live_options(&self) -> LiveOptions {
+        let live = &self.live;
+        LiveOptions {
+            clients_max: live.clients_max,
+            clients_per_session_max: live.clients_per_session_max,
+            queue_messages_max: live.queue_messages_max,
+            recent_requests_max: live.recent_requests_max,
+            ping_interval: live.ping_interval.0,
+            check_interval: live.check_interval.0,
+            look_interval: live.look_interval.0,
+        }
     }
 
     /// Whose word counts about where a request comes from.
@@ -128,6 +154,8 @@ mod tests {
         let config = load(None, &Environment::default(), References::Leave).unwrap().config;
         assert_eq!(format!("{:?}", config.gateway_options()), format!("{:?}", GatewayOptions::default()));
         assert_eq!(config.gate_options(), GateOptions::default());
+        assert_eq!(format!("{:?}", config.live_options()), format!("{:?}", LiveOptions::default()));
+        assert_eq!(config.webhook_options(), WebhookOptions::default());
         assert_eq!(format!("{:?}", config.spool_options()), format!("{:?}", SpoolOptions::default()));
     }
 }

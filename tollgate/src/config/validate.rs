@@ -122,7 +122,7 @@ impl Findings<'_> {
 
     fn limits(&mut self, config: &Config) {
         let at = |key: &str| KeyPath::of_keys(["limits", key]);
-        let limits = &config.limits;
+        let (limits, live) = (&config.limits, &config.live);
         let counts = [
             ("body_bytes_max", limits.body_bytes_max.bytes()),
             ("requests_max", limits.requests_max),
@@ -133,8 +133,15 @@ impl Findings<'_> {
             ("generation_bytes_max", limits.generation_bytes_max.bytes()),
             ("hold_output_tokens_max", usize::try_from(limits.hold_output_tokens_max).unwrap_or(usize::MAX)),
         ];
-        for (key, _) in counts.into_iter().filter(|(_, count)| *count == 0) {
-            self.add(&at(key), format!("`{}` must be more than zero", at(key)));
+        let of_live = [
+            ("clients_max", live.clients_max),
+            ("clients_per_session_max", live.clients_per_session_max),
+            ("queue_messages_max", live.queue_messages_max),
+        ];
+        let counts = counts.map(|(key, count)| (at(key), count)).into_iter();
+        let counts = counts.chain(of_live.map(|(key, count)| (KeyPath::of_keys(["live", key]), count)));
+        for (path, _) in counts.filter(|(_, count)| *count == 0) {
+            self.add(&path, format!("`{path}` must be more than zero"));
         }
         let share = KeyPath::of_keys(["routing", "hedging", "share_percent"]);
         if config.routing.hedging.share_percent > 100 {
@@ -149,6 +156,14 @@ impl Findings<'_> {
         if limits.overdraft_max.0.is_negative() {
             self.add(&at("overdraft_max"), format!("`{}` cannot be negative; write \"0\" for none", at("overdraft_max")));
         }
+        if config.free_tier.credits.0.is_negative() {
+            let path = KeyPath::of_keys(["free_tier", "credits"]);
+            self.add(&path, format!("`{path}` cannot be negative; write \"0\" for none"));
+        }
+        if config.webhooks.attempts_max == 0 {
+            let path = KeyPath::of_keys(["webhooks", "attempts_max"]);
+            self.add(&path, format!("`{path}` must be more than zero"));
+        }
         if config.events.replicas.is_some_and(|replicas| !matches!(replicas, 1 | 3 | 5)) {
             let path = KeyPath::of_keys(["events", "replicas"]);
             self.add(&path, format!("`{path}` must be 1, 3 or 5"));
@@ -162,7 +177,9 @@ impl Findings<'_> {
     fn deadlines(&mut self, config: &Config) {
         let timeouts = &config.timeouts;
         let stream = &config.stream;
-        let spans: [(&str, &str, Span); 14] = [
+        let spans: [(&str, &str, Span); 19] = [
+            ("webhooks", "timeout", config.webhooks.timeout),
+            ("webhooks", "retry_first", config.webhooks.retry_first),
             ("auth", "session", config.auth.session),
             ("timeouts", "body", timeouts.body),
             ("timeouts", "connect", timeouts.connect),
@@ -177,6 +194,9 @@ impl Findings<'_> {
             ("stream", "checkpoint_interval", stream.checkpoint_interval),
             ("stream", "renewal_interval", stream.renewal_interval),
             ("timeouts", "shutdown_grace", timeouts.shutdown_grace),
+            ("live", "ping_interval", config.live.ping_interval),
+            ("live", "check_interval", config.live.check_interval),
+            ("live", "look_interval", config.live.look_interval),
         ];
         for (section, key, _) in spans.into_iter().filter(|(.., span)| span.0 < Duration::from_millis(1)) {
             let path = KeyPath::of_keys([section, key]);

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use eventlog::{EventLog, ReadLimit};
 use gateway::dashboard::Operations;
 use gateway::dashboard::operations::Ask;
 use gateway::http::error::ApiError;
-use schemas::Timestamp;
+use schemas::{Event, Timestamp};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -101,10 +102,22 @@ async fn system(core: Arc<Core>, named: Vec<Named>, shape: &str, uptime: Duratio
         "waiting_for": core.readiness.missing(),
         "lag": {
             "ledger_events": behind(booked),
+            "ledger_seconds": seconds_behind(&stores.log, booked, now).await,
             "projector_events": behind(projected),
+            "projector_seconds": seconds_behind(&stores.log, projected, now).await,
             "spool_events": stores.spool.usage().unapplied_events,
         },
     }))
+}
+
+/// How old the oldest event is that a role has not taken in; zero where there is none.
+async fn seconds_behind(log: &EventLog, position: Option<u64>, now: Timestamp) -> Option<u64> {
+    let next = ReadLimit { entries: 1, bytes: 1 };
+    let entries = tokio::time::timeout(LOOK_TIMEOUT, log.read(position?, next)).await.ok()?.ok()?;
+    let Some(entry) = entries.first() else { return Some(0) };
+    let event = Event::decode(&entry.payload).ok()?;
+    let age_micros = now.micros().saturating_sub(event.header.time.micros());
+    Some(u64::try_from(age_micros).unwrap_or_default() / 1_000_000)
 }
 
 /// The backends by the names the configuration gives them.

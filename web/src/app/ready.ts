@@ -6,5 +6,5 @@ export const READY = {
   statistics: true,
   finance: true,
   admin: true,
-  live: false,
+  live: true,
 } as const satisfies Record<string, boolean>;

@@ -67,7 +67,7 @@ enum Door {
 fn expected(row: &Row, who: Who) -> Door {
     let roles: Vec<&str> = row.open_to.split(',').map(str::trim).collect();
     match (row.open_to.as_str(), who) {
-        ("everyone", _) => Door::Open,
+        ("everyone" | "everyone, or whoever is signed in", _) => Door::Open,
         (_, Who::Nobody) => Door::SignInFirst,
         ("whoever is signed in", _) | ("the platform", Who::Platform) => Door::Open,
         ("the platform", _) => Door::NotYours,
@@ -145,5 +145,7 @@ fn concrete(path: &str, account: AccountId) -> String {
         variable if variable.starts_with('{') => "00000000-0000-7000-8000-000000000001".to_owned(),
         fixed => fixed.to_owned(),
     });
-    segments.collect::<Vec<_>>().join("/")
+    let path = segments.collect::<Vec<_>>().join("/");
+    // The one route whose query names the account.
+    if path == "/api/app/live" { format!("{path}?account={account}") } else { path }
 }

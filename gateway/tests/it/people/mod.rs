@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 pub mod browser;
+mod live;
 mod matrix;
 mod providers;
 mod sessions;

@@ -1,10 +1,14 @@
 //! Signing in and out, and what a session is good for.
 
-use gateway::control::people::{Role, UserStatus};
+use std::time::Duration;
+
+use gateway::control::people::{Role, SessionRecord, UserStatus};
 use gateway::control::store::Act;
 use http::StatusCode;
 use schemas::Timestamp;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::browser::{Browser, PASSWORD, person};
 use crate::books::Books;
@@ -174,4 +178,49 @@ async fn somebody_signs_up_with_an_account_of_their_own() {
     assert_eq!(Browser::new(&books).post("/auth/sign-up", body).await.status, StatusCode::CONFLICT);
     let ways = browser.get("/auth/providers").await;
     assert_eq!(ways.json, json!({ "data": { "password": true, "sign_up": true, "providers": Value::Array(vec![]) } }));
+}
+
+#[tokio::test]
+async fn upkeep_removes_the_sessions_that_are_over() {
+    let books = Books::open().await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut ada = Browser::of(&books, "ada@example.com").await;
+    let control = &books.services.control;
+    let id = ada.get("/api/app/sessions").await.json["data"][0]["id"].as_str().unwrap().parse().unwrap();
+    let good = control.store().session(id).await.unwrap().unwrap();
+    let now = Timestamp::now();
+    let over = SessionRecord { id: Uuid::now_v7(), refresh_sha256: "over".to_owned(), expires_at: now.plus_micros(-1), ..good };
+    control.store().insert_session(&over).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    books.services.run_upkeep(Duration::from_secs(60), stop).await;
+    assert_eq!(control.store().session(over.id).await.unwrap(), None);
+    assert_eq!(ada.get("/api/app/session").await.status, StatusCode::OK);
+    books.close().await;
+}
+
+#[tokio::test]
+async fn a_reset_password_is_shown_once_on_the_machine_itself_and_ends_all_sessions() {
+    let books = Books::open().await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut browser = Browser::of(&books, "ada@example.com").await;
+    let local = gateway::http::routes::local_routes(std::sync::Arc::clone(&books.services));
+    let ask = async |email: &str| {
+        let request = http::Request::post("/api/v1/admin/users/reset-password").header("content-type", "application/json");
+        let request = request.body(axum::body::Body::from(json!({ "email": email }).to_string())).unwrap();
+        let answer = tower::ServiceExt::oneshot(local.clone(), request).await.unwrap();
+        let (status, body) = (answer.status(), axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap());
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    assert_eq!(ask("eve@example.com").await.0, StatusCode::NOT_FOUND);
+    let (status, reset) = ask("Ada@example.com").await;
+    assert_eq!((status, &reset["data"]["sessions_ended"]), (StatusCode::OK, &json!(1)), "{reset}");
+    assert_eq!(browser.get("/api/app/session").await.status, StatusCode::UNAUTHORIZED);
+    let mut anew = Browser::new(&books);
+    assert_eq!(anew.sign_in("ada@example.com", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(anew.sign_in("ada@example.com", reset["data"]["password"].as_str().unwrap()).await.status, StatusCode::OK);
+    let over_the_network = books.post("/admin/users/reset-password", books.platform(), json!({ "email": "ada@example.com" })).await;
+    assert_eq!(over_the_network.status, StatusCode::NOT_FOUND, "a key resets nothing");
+    let records = books.services.control.store().audit_records(None, 2).await.unwrap();
+    assert!(records.iter().any(|record| record.action == "user.password_reset" && record.actor == "local"));
 }

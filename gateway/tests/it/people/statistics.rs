@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::browser::{Browser, person};
-use crate::books::Books;
+use crate::books::{Books, WebOptions};
 
 #[tokio::test]
 async fn rankings_are_open_to_everyone_and_empty_without_traffic() {
@@ -61,4 +61,19 @@ async fn an_account_sees_its_own_requests_and_an_analyst_sees_sums_only() {
     let mut nobody = Browser::new(&books);
     assert_eq!(nobody.get(&activity).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(ada.get("/api/app/generations/gen-nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn statistics_can_be_kept_to_whoever_is_signed_in() {
+    let books = Books::open_for_web(WebOptions { public_statistics: false, ..WebOptions::default() }).await;
+    person(&books, "ann@example.com", books.first.account_id, Role::Analyst).await;
+    let (mut nobody, mut ann) = (Browser::new(&books), Browser::of(&books, "ann@example.com").await);
+    for path in ["/api/app/overview", "/api/app/rankings", "/api/app/rankings.csv", "/api/app/rankings/series"] {
+        let refused = nobody.get(path).await;
+        assert_eq!((refused.status, &refused.json["error"]["metadata"]["reason"]), (StatusCode::UNAUTHORIZED, &json!("unauthenticated")));
+        assert_eq!(ann.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    // A page of this app asks these without a session.
+    assert_eq!(nobody.get("/auth/providers").await.status, StatusCode::OK);
+    books.close().await;
 }

@@ -7,6 +7,9 @@ import type { Page } from '../../api/client';
 import { connectLive, type LiveMessage } from './connection';
 import { useLiveStatus } from './store';
 
+/** What a request or a credit changes beyond its own row. */
+const SUMS = ['activity', 'transactions', 'keys'];
+
 /** What live messages keep fresh; asked for again when some were missed. */
 const LIVE_QUERIES = ['account', 'generations', 'activity', 'transactions', 'keys', 'admin'];
 
@@ -15,13 +18,12 @@ export function Live({ account }: { account: string }) {
   const setStatus = useLiveStatus((state) => state.set);
   useEffect(() => {
     const scheme = window.location.protocol === 'https:' ? 'wss' : 'ws';
-    const later = batched(() => refresh(queries, ['activity', 'transactions', 'keys']));
+    const later = batched(() => refresh(queries, SUMS));
     const disconnect = connectLive(`${scheme}://${window.location.host}/api/app/live`, account, {
       onStatus: setStatus,
       onGap: () => refresh(queries, LIVE_QUERIES),
       onMessage: (message) => {
-        apply(queries, message);
-        if (message.kind === 'generation') later.soon();
+        if (apply(queries, message)) later.soon();
       },
     });
     return () => {
@@ -33,18 +35,22 @@ export function Live({ account }: { account: string }) {
   return null;
 }
 
-export function apply(queries: QueryClient, message: LiveMessage): void {
+/** Says whether sums may be others now. */
+export function apply(queries: QueryClient, message: LiveMessage): boolean {
   if (message.kind === 'balance') {
     const { balance, pending, held, available } = message;
-    queries.setQueryData<Account>(
-      ['account', message.account_id],
-      (account) => account && { ...account, balance, pending, held, available },
-    );
-  } else if (message.kind === 'generation') {
-    addGeneration(queries, message.account_id, message.row as GenerationRow);
-  } else if (message.kind === 'channel_health') {
-    queries.invalidateQueries({ queryKey: ['admin', 'channels'] });
+    const key = ['account', message.account_id];
+    const before = queries.getQueryData<Account>(key)?.balance;
+    queries.setQueryData<Account>(key, (account) => account && { ...account, balance, pending, held, available });
+    // Booked: a charge, or a credit that no request announces.
+    return before !== balance;
   }
+  if (message.kind === 'activity') {
+    if (message.row) addGeneration(queries, message.account_id, message.row as GenerationRow);
+    return true;
+  }
+  if (message.kind === 'channel_health') queries.invalidateQueries({ queryKey: ['admin', 'channels'] });
+  return false;
 }
 
 /** Onto the first page of an unfiltered list; a filtered one is asked for again. */

@@ -6,13 +6,9 @@ class FakeSocket {
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
   onclose: (() => void) | null = null;
-  sent: string[] = [];
 
   constructor(readonly url: string) {
     FakeSocket.all.push(this);
-  }
-  send(text: string) {
-    this.sent.push(text);
   }
   close() {
     this.onclose?.();
@@ -57,28 +53,30 @@ afterEach(() => {
 it('is live only once the server has greeted', () => {
   latest().onopen?.();
   expect(statuses).toEqual(['connecting']);
-  expect(JSON.parse(latest().sent[0] ?? '')).toEqual({ account_id: 'acct-1' });
-  latest().says({ kind: 'hello', seq: 7, resumed: false });
+  expect(latest().url).toBe('ws://gateway/api/app/live?account=acct-1');
+  latest().says({ kind: 'hello', seq: 7 });
   expect(statuses).toEqual(['connecting', 'live']);
   expect(gaps).toBe(0);
 });
 
 it('comes back by itself from where it was, and says when that was not possible', () => {
   latest().onopen?.();
-  latest().says({ kind: 'hello', seq: 7, resumed: false });
-  latest().says({ kind: 'balance', seq: 8, account_id: 'acct-1', balance: '1' });
+  latest().says({ kind: 'hello', seq: 7 });
+  latest().says({ kind: 'balance', seq: 7, account_id: 'acct-1', balance: '1' });
+  latest().says({ kind: 'ping', seq: 8 });
   latest().onclose?.();
   expect(statuses.at(-1)).toBe('lost');
   vi.advanceTimersByTime(2_000);
   expect(FakeSocket.all).toHaveLength(2);
   latest().onopen?.();
-  expect(JSON.parse(latest().sent[0] ?? '')).toEqual({ resume: 8, account_id: 'acct-1' });
-  latest().says({ kind: 'hello', seq: 8, resumed: true });
+  expect(latest().url).toBe('ws://gateway/api/app/live?account=acct-1&resume=8');
+  latest().says({ kind: 'hello', seq: 8 });
   expect(gaps).toBe(0);
   latest().onclose?.();
   vi.advanceTimersByTime(2_000);
   latest().onopen?.();
-  latest().says({ kind: 'hello', seq: 40, resumed: false });
+  latest().says({ kind: 'hello', seq: 40 });
+  latest().says({ kind: 'reset', seq: 40 });
   expect(gaps).toBe(1);
   expect(messages).toHaveLength(1);
 });
@@ -92,21 +90,20 @@ it('waits longer each time and takes silence for a lost connection', () => {
   vi.advanceTimersByTime(1_300);
   expect(FakeSocket.all).toHaveLength(3);
   latest().onopen?.();
-  latest().says({ kind: 'hello', seq: 1, resumed: false });
+  latest().says({ kind: 'hello', seq: 1 });
   vi.advanceTimersByTime(30_000);
-  latest().says({ kind: 'ping' });
+  latest().says({ kind: 'ping', seq: 1 });
   vi.advanceTimersByTime(30_000);
   expect(statuses.at(-1)).toBe('live');
   vi.advanceTimersByTime(20_000);
   expect(statuses.slice(-2)).toEqual(['lost', 'connecting']);
 });
 
-it('asks for everything again when the server says that some was left out, and ignores what is no message', () => {
+it('ignores what is no message', () => {
   latest().onopen?.();
-  latest().says({ kind: 'hello', seq: 1, resumed: false });
-  latest().says({ kind: 'gap' });
+  latest().says({ kind: 'hello', seq: 1 });
   latest().onmessage?.({ data: 'not json' });
-  expect(gaps).toBe(1);
+  latest().says({ kind: 'balance' });
   expect(messages).toEqual([]);
 });
 

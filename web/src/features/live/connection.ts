@@ -1,21 +1,8 @@
 // One WebSocket to the gateway: what it says, in order; comes back by itself, and says when it is not there.
 
-export type LiveMessage =
-  | { kind: 'hello'; seq: number; resumed: boolean }
-  | {
-      kind: 'balance';
-      seq: number;
-      account_id: string;
-      balance: string;
-      pending: string;
-      held: string;
-      available: string;
-      at: string;
-    }
-  | { kind: 'generation'; seq: number; account_id: string; row: unknown }
-  | { kind: 'channel_health'; seq: number; channel_id: string; name: string; status: string }
-  | { kind: 'ping' }
-  | { kind: 'gap' };
+import type { components } from '../../api/openapi';
+
+export type LiveMessage = components['schemas']['LiveMessage'];
 
 export type LiveStatus = 'connecting' | 'live' | 'lost';
 
@@ -31,7 +18,7 @@ const LONGEST_RETRY_MS = 30_000;
 /** The server pings more often than this; a connection that is silent for longer is taken for dead. */
 const SILENCE_MS = 45_000;
 
-/** Connects and stays connected until the returned function is called. */
+/** Connects and stays connected until the returned function is called. Nothing is ever sent: the address says it all. */
 export function connectLive(url: string, account: string, listener: Listener): () => void {
   let socket: WebSocket | null = null;
   let retry: ReturnType<typeof setTimeout> | undefined;
@@ -47,26 +34,22 @@ export function connectLive(url: string, account: string, listener: Listener): (
 
   const open = () => {
     listener.onStatus('connecting');
-    const current = new WebSocket(url);
+    const query = new URLSearchParams({ account, ...(seen === null ? {} : { resume: String(seen) }) });
+    const current = new WebSocket(`${url}?${query}`);
     socket = current;
-    current.onopen = () => {
-      current.send(JSON.stringify({ ...(seen === null ? {} : { resume: seen }), account_id: account }));
-      heard(current);
-    };
+    current.onopen = () => heard(current);
     current.onmessage = (event) => {
       heard(current);
       const message = read(event.data);
       if (message === null) return;
+      seen = message.seq;
       if (message.kind === 'hello') {
-        // What happened while nobody listened is lost unless the server could pick up where it was.
-        if (seen !== null && !message.resumed) listener.onGap();
-        if (seen === null || !message.resumed) seen = message.seq;
         delay = FIRST_RETRY_MS;
         listener.onStatus('live');
-      } else if (message.kind === 'gap') {
+      } else if (message.kind === 'reset') {
+        // What happened while nobody listened is not all known any more.
         listener.onGap();
       } else if (message.kind !== 'ping') {
-        seen = message.seq;
         listener.onMessage(message);
       }
     };
@@ -91,7 +74,7 @@ export function connectLive(url: string, account: string, listener: Listener): (
 function read(data: unknown): LiveMessage | null {
   try {
     const message = JSON.parse(String(data));
-    return typeof message?.kind === 'string' ? message : null;
+    return typeof message?.kind === 'string' && typeof message.seq === 'number' ? message : null;
   } catch {
     return null;
   }
