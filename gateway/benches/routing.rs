@@ -1,7 +1,9 @@
-//! What a routing decision costs over a thousand endpoints of one model, by strategy.
+//! What a routing decision costs over a thousand endpoints of one model, by strategy; and how many attempts requests need
+//! where channels fail half of the time.
 //!
 //! `cargo bench -p tollgate-gateway --bench routing`. Prints microseconds, the median of many decisions: filters, classes,
-//! figures and order, from a parsed request to a plan. The aim is 20 µs.
+//! figures and order, from a parsed request to a plan. The aim is 20 µs. Attempts are simulated in virtual time, beside their
+//! closed form.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it fails")]
 
@@ -11,16 +13,25 @@ use std::time::Instant;
 use gateway::admission::prompt_size;
 use gateway::control::Control;
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
+use gateway::control::catalog::{Catalog, Key};
 use gateway::control::channel::ChannelSpec;
 use gateway::control::secrets::{Secret, SecretKey};
 use gateway::control::store::{Act, ControlStore};
 use gateway::http::chat::ChatRequest;
+use gateway::providers::AttemptError;
+use gateway::routing::health::{Ending, observe};
 use gateway::routing::{Routing, plan};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use schemas::Timestamp;
 use serde_json::json;
 
 const ENDPOINTS: usize = 1_000;
 const RUNS: usize = 5_000;
+/// Requests of one simulation.
+const REQUESTS: usize = 40_000;
+/// Who failed a moment ago is asked after the others for so long.
+const UNSTABLE_SECONDS: f64 = 30.0;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -30,8 +41,10 @@ fn main() {
         let secret_key = SecretKey::from_secret(&Secret::new("the secret key of a benchmark")).unwrap();
         let control = Control::open(store, secret_key, Timestamp::now()).await.unwrap();
         let first = bootstrap(&control, &BootstrapOptions::default(), Timestamp::now()).await.unwrap().unwrap();
-        let specs: Vec<ChannelSpec> = (0..ENDPOINTS).map(spec).collect();
-        control.apply_file_channels(&Act::new("bench", Timestamp::now()), &specs).await.unwrap();
+        let offer = async |specs: Vec<ChannelSpec>| {
+            control.apply_file_channels(&Act::new("bench", Timestamp::now()), &specs).await.unwrap();
+        };
+        offer((0..ENDPOINTS).map(spec).collect()).await;
         let catalog = control.catalog_full();
         let key = catalog.authenticate(first.inference_key.expose(), Timestamp::now()).unwrap().clone();
         let routing = Routing::default();
@@ -60,8 +73,58 @@ fn main() {
             let micros = |place: usize| times[place] as f64 / 1_000.0;
             println!("route {ENDPOINTS} endpoints: {:6.1} µs (p99 {:6.1})  {provider}", micros(RUNS / 2), micros(RUNS * 99 / 100));
         }
+        for (channels, failing, every_seconds) in [(2, 1, 10.0), (2, 1, 0.1), (4, 4, 10.0)] {
+            offer(Vec::new()).await;
+            // One price for all, so that each is drawn as often as the others.
+            offer((0..channels).map(|number| ChannelSpec { name: format!("channel-{number}"), ..spec(0) }).collect()).await;
+            let catalog = control.catalog_full();
+            let key = catalog.authenticate(first.inference_key.expose(), Timestamp::now()).unwrap().clone();
+            attempts(&catalog, &key, (channels, failing, every_seconds));
+        }
         control.store().close().await;
     });
+}
+
+/// Requests at a steady rate, of which some channels fail half.
+fn attempts(catalog: &Catalog, key: &Key, (channels, failing, every_seconds): (usize, usize, f64)) {
+    let body = json!({ "model": "acme/model", "max_tokens": 100, "messages": [{ "role": "user", "content": "Say hello" }] }).to_string();
+    let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+    let (prompt, routing, mut random) = (prompt_size(&request), Routing::default(), StdRng::seed_from_u64(7));
+    let start = Timestamp::from_micros(1_800_000_000_000_000);
+    let (mut made, mut served) = (0_usize, 0_usize);
+    for number in 0..REQUESTS {
+        let now = start.plus_micros((number as f64 * every_seconds * 1e6) as i64);
+        catalog.model("acme/model").unwrap().endpoints.iter().for_each(|endpoint| endpoint.state.judge(now));
+        let Ok(plan) = plan(&routing, catalog, key, &request, prompt, now) else { continue };
+        for endpoint in plan.endpoints() {
+            let channel = &endpoint.channel;
+            let Ok(_pass) = channel.state.enter(&channel.keys, &channel.limits, 1, now) else { continue };
+            made += 1;
+            let place: usize = channel.name.rsplit('-').next().unwrap().parse().unwrap();
+            if place < failing && random.random_bool(0.5) {
+                observe::failed(endpoint, 0, &AttemptError::broken("one of two"), now);
+                continue;
+            }
+            observe::began(endpoint, 0, None, now);
+            observe::succeeded(endpoint, Ending::Succeeded { latency_ms: 500, output_tokens: 100, generation_ms: 500 }, None, now);
+            served += 1;
+            break;
+        }
+    }
+    let (expected, expected_served) = if failing == channels {
+        // Each attempt fails by chance, up to the last channel.
+        let none = 0.5_f64.powi(channels as i32);
+        (2.0 * (1.0 - none), 1.0 - none)
+    } else {
+        // It is drawn for one request of two until it fails: four requests on average; then it stands behind for those within a while.
+        let behind = (UNSTABLE_SECONDS / every_seconds).ceil() - 1.0;
+        (1.0 + 1.0 / (4.0 + behind), 1.0)
+    };
+    println!(
+        "attempts, {failing} of {channels} channels failing half, a request every {every_seconds} s: {:.3} a request (closed form {expected:.3}), served {:.4} (closed form {expected_served:.4})",
+        made as f64 / REQUESTS as f64,
+        served as f64 / REQUESTS as f64,
+    );
 }
 
 fn spec(number: usize) -> ChannelSpec {

@@ -1,4 +1,5 @@
-//! What one chunk of a stream costs on its way through: framing, scanning, metering, rewriting.
+//! What one chunk of a stream costs on its way through: framing, scanning, metering, rewriting, and translating from another
+//! dialect.
 //!
 //! `cargo bench -p tollgate-gateway --bench wire`. Prints nanoseconds per chunk, the median of many runs
 //! over a stream of 64 chunks, each step alone and all together, beside what `serde_json` takes to read
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gateway::metering::StreamMeter;
+use gateway::providers::anthropic::stream::EventTranslator;
 use gateway::wire::{AnswerIdentity, ChatAnswer, ChunkRewriter, Frame, Scanned, SseFramer};
 use schemas::RequestId;
 
@@ -35,6 +37,27 @@ fn frames() -> Vec<String> {
     frames.push(chunk("", r#"{"prompt_tokens":1123,"completion_tokens":61,"total_tokens":1184,"prompt_tokens_details":{"cached_tokens":1024,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}"#));
     frames.push("[DONE]".to_owned());
     frames
+}
+
+/// The same answer as Anthropic sends it.
+fn events() -> Vec<String> {
+    let words = [" ledger", " of", " the", " nano", "-d", "ollar", ".", "\\n\\n"];
+    let event = |kind: &str, more: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{more}}}\n\n");
+    let mut events = vec![
+        event(
+            "message_start",
+            r#","message":{"id":"msg_01","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"usage":{"input_tokens":99,"cache_read_input_tokens":1024,"output_tokens":1}}"#,
+        ),
+        event("content_block_start", r#","index":0,"content_block":{"type":"text","text":""}"#),
+    ];
+    events.extend((0..CHUNKS - 5).map(|index| {
+        let word = words[index % words.len()];
+        event("content_block_delta", &format!(r#","index":0,"delta":{{"type":"text_delta","text":"{word}"}}"#))
+    }));
+    events.push(event("content_block_stop", r#","index":0"#));
+    events.push(event("message_delta", r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":61}"#));
+    events.push(event("message_stop", ""));
+    events
 }
 
 /// The median time of a run, divided by the chunks of one.
@@ -113,6 +136,34 @@ fn main() {
             }),
         );
     }
+    let events: Vec<Bytes> = events().into_iter().map(Bytes::from).collect();
+    report(
+        "Anthropic's events, translated",
+        nanos_per_chunk(|| {
+            let mut translator = EventTranslator::new(false);
+            for event in &events {
+                black_box(translator.push(event.clone()));
+            }
+        }),
+    );
+    report(
+        "Anthropic's events, all together",
+        nanos_per_chunk(|| {
+            let (mut framer, mut meter, mut rewriter) = (SseFramer::default(), StreamMeter::new(), ChunkRewriter::new(&identity));
+            let mut translator = EventTranslator::new(false);
+            for event in &events {
+                framed(&mut framer, &translator.push(event.clone()), |data| match answer.scan(data).unwrap() {
+                    Scanned::Done => meter.done(),
+                    Scanned::Object => {
+                        meter.observe(&answer);
+                        rewriter.rewrite(&answer, &mut out);
+                    }
+                });
+                black_box(out.split().freeze());
+            }
+            assert!(meter.measure().is_some());
+        }),
+    );
     report(
         "serde_json, read and written as values",
         nanos_per_chunk(|| {

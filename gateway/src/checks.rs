@@ -1,7 +1,7 @@
 //! Active checks: a tiny request to every channel at its own interval, sent by one gateway for all.
 //!
 //! The gateway that runs longest is elected (its lease says so); alone, it is the one. A check tells health like any
-//! attempt does, closes a breaker whose pause is over and takes a refused key back into use. **Nobody is charged**: what the
+//! attempt does: one that is answered closes an open breaker and takes a refused key back into use. **Nobody is charged**: what the
 //! provider bills us is booked to the system account.
 
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::AppState;
 use crate::control::catalog::{Channel, Endpoint};
+use crate::control::channel::ProviderKind;
 use crate::metering::StreamMeter;
 use crate::metrics::CHECKS_TOTAL;
 use crate::providers::AttemptError;
@@ -120,7 +121,8 @@ pub async fn check(app: &AppState, endpoint: &Arc<Endpoint>) {
 
 /// Books what the provider bills for a check to the system account. A check whose cost cannot be written down is forgotten.
 fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64), meter: &StreamMeter, usage: Usage) {
-    let provider_cost = meter.reported_cost().or_else(|| charge(&endpoint.cost, &usage).ok().map(|cost| cost.total));
+    let reported = meter.reported_cost().filter(|_| endpoint.channel.provider == ProviderKind::OpenRouter);
+    let provider_cost = reported.or_else(|| charge(&endpoint.cost, &usage).ok().map(|cost| cost.total));
     let request_id = RequestId::mint();
     let request = RequestRecord {
         admitted_at: at,

@@ -29,6 +29,8 @@ pub const OVER_HOLD_NANOS_TOTAL: &str = "tollgate_over_hold_nano_usd_total";
 
 /// Attempts that were not made, because the channel takes none now, by channel and reason.
 pub const ATTEMPTS_SKIPPED_TOTAL: &str = "tollgate_attempts_skipped_total";
+/// Second attempts begun beside slow ones, by how it ended: the second was faster (`won`) or not (`lost`), one of the two failed.
+pub const HEDGES_TOTAL: &str = "tollgate_hedges_total";
 /// Breakers that opened, by channel.
 pub const BREAKERS_OPENED_TOTAL: &str = "tollgate_channel_breakers_opened_total";
 /// Keys of channels that their provider began to refuse, by channel. Each needs an operator.
@@ -43,6 +45,7 @@ pub fn describe() {
     describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route, outcome and status");
     describe_counter!(ATTEMPTS_TOTAL, Unit::Count, "Attempts at endpoints, by channel and outcome");
     describe_counter!(ATTEMPTS_SKIPPED_TOTAL, Unit::Count, "Attempts not made because the channel takes none now, by channel and reason");
+    describe_counter!(HEDGES_TOTAL, Unit::Count, "Second attempts begun beside slow ones, by how it ended: won, lost, one_failed");
     describe_counter!(BREAKERS_OPENED_TOTAL, Unit::Count, "Breakers of channels that opened");
     describe_counter!(KEYS_REFUSED_TOTAL, Unit::Count, "Keys of channels that their provider began to refuse");
     describe_gauge!(CHANNEL_STATUS, Unit::Count, "How a channel does: 0 healthy, 1 degraded, 2 unhealthy");

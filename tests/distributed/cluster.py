@@ -65,6 +65,8 @@ class Distributed(Tollgate):
         super().__init__(folder, mock_url, channels)
         # The servers do; and holds of a gateway that was killed are ended soon.
         settings = {"TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS": "true", "TOLLGATE_STREAM__HOLD_TTL": "15s", "TOLLGATE_STREAM__RENEWAL_INTERVAL": "3s"}
+        # The mock is on this machine, also for channels of the API.
+        settings |= {"TOLLGATE_UPSTREAMS__ALLOW_PRIVATE": "true"}
         more = SURROUNDINGS | settings
         self.deployment = Replicated(folder / "stack", Path(self.command), folder / "tollgate.toml", more)
 

@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 
+from channels import channels_everywhere
 from cluster import Cluster
 from harm import Harm
 
@@ -123,6 +124,8 @@ def main() -> int:
     with Cluster([Channel("mock", {MODEL: Model("mock", UNEVEN), "mock/flat": flat})]) as cluster:
         shared_balance(cluster)
         print("a balance for ten, two gateways, sixty requests: ten were served", flush=True)
+        longest = channels_everywhere(cluster, KNOWN_SECONDS)
+        print(f"a channel's changes at one gateway reached the other within {longest * 1000:.0f} ms", flush=True)
         customers = []
         for number in range(ACCOUNTS):
             account = cluster.tollgate.create_account(f"fault {number}", CREDIT)

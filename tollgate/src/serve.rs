@@ -81,6 +81,9 @@ impl StoppedDeployment {
         let roles = Roles::of_command(loaded.backends.is_distributed());
         let stores = Stores::open(loaded, data_dir.path(), roles).await?;
         let core = start(&loaded.config, stores, roles).await?;
+        // Commands tell of channels what was last known of them.
+        let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
+        board.restore().await.map_err(ControlError::from)?;
         Ok(Self { core: Arc::new(core), _data_dir: data_dir })
     }
 

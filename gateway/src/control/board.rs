@@ -161,6 +161,8 @@ impl HealthBoard {
             }
             is_failing = outcome.is_err();
         }
+        // Counts that would have waited for their turn as well.
+        self.rounds.lock().written.clear();
         if let Err(error) = self.round(Timestamp::now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "health of channels was not written down");
         }

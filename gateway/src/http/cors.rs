@@ -13,6 +13,7 @@ pub fn layer() -> CorsLayer {
         "x-openrouter-title",
         "x-openrouter-categories",
         "x-openrouter-metadata",
+        "x-openrouter-experimental-metadata",
         "x-session-id",
         "idempotency-key",
         "anthropic-version",

@@ -311,19 +311,25 @@ impl ApiError {
         serde_json::to_string(&member).unwrap_or_default()
     }
 
+    /// The same with how the request was routed as the next member, where that is known and wanted.
+    pub fn error_and_route_json(&self) -> String {
+        let mut json = self.error_json();
+        if let Some(route) = &self.0.route_json {
+            json.push_str(",\"openrouter_metadata\":");
+            json.push_str(route);
+        }
+        json
+    }
+
     /// The whole body, as JSON.
     pub fn body_json(&self, dialect: Dialect) -> String {
         if dialect == Dialect::Anthropic {
-            return anthropic_error_json(&self.error_json(), self.0.request_id.as_deref());
+            return anthropic_error_json(&self.error_json(), self.0.request_id.as_deref(), self.0.route_json.as_deref());
         }
-        let mut body = format!("{{\"error\":{}", self.error_json());
+        let mut body = format!("{{\"error\":{}", self.error_and_route_json());
         if let Some(user_id) = &self.0.user_id {
             body.push_str(",\"user_id\":");
             body.push_str(&serde_json::Value::from(user_id.as_str()).to_string());
-        }
-        if let Some(route) = &self.0.route_json {
-            body.push_str(",\"openrouter_metadata\":");
-            body.push_str(route);
         }
         body.push('}');
         body
@@ -370,8 +376,8 @@ impl ApiError {
     }
 }
 
-/// An error object of ours in Anthropic's envelope.
-pub fn anthropic_error_json(error: &str, request_id: Option<&str>) -> String {
+/// An error object of ours in Anthropic's envelope, with how the request was routed beside it, where that is wanted.
+pub fn anthropic_error_json(error: &str, request_id: Option<&str>, route: Option<&str>) -> String {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Ours<'a> {
@@ -389,12 +395,13 @@ pub fn anthropic_error_json(error: &str, request_id: Option<&str>) -> String {
     let ours: Ours<'_> = serde_json::from_str(error).unwrap_or_default();
     let word: Word<'_> = ours.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()).unwrap_or_default();
     format!(
-        r#"{{"type":"error","error":{{"type":"{}","message":{},"error_type":{},"metadata":{}}},"request_id":{}}}"#,
+        r#"{{"type":"error","error":{{"type":"{}","message":{},"error_type":{},"metadata":{}}},"request_id":{}{}}}"#,
         anthropic_type(&word.error_type),
         ours.message.map_or("\"internal server error\"", RawValue::get),
         serde_json::Value::from(&*word.error_type),
         ours.metadata.map_or("{}", RawValue::get),
         request_id.map_or(serde_json::Value::Null, serde_json::Value::from),
+        route.map_or_else(String::new, |route| format!(",\"openrouter_metadata\":{route}")),
     )
 }
 

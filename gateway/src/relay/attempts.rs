@@ -11,24 +11,24 @@ use schemas::event::Attempt;
 use schemas::{ChannelId, NanoUsd, Timestamp};
 use tokio::time::Instant;
 
-use crate::admission::{Admitted, Estimate, Grant, estimate};
+use super::calling::{Begun, Caller, Failed};
+use super::hedging::Outrun;
+use super::route_told::{nothing_tried, route_json};
+use crate::admission::{Admitted, Grant, estimate};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
-use crate::http::chat::{ChatRequest, upstream_body};
+use crate::http::chat::ChatRequest;
 use crate::http::error::{ApiError, ErrorType};
 use crate::metering::PromptTokens;
 use crate::metrics::{ATTEMPTS_SKIPPED_TOTAL, ATTEMPTS_TOTAL};
-use crate::providers::anthropic::{MessagesCall, OutputLimits};
-use crate::providers::{AttemptError, AttemptLimits, ChannelClient, UpstreamAnswer};
-use crate::routing::health::{Blame, Ending, Pass, PassRefusal, observe};
-use crate::routing::{Ordering, Plan};
+use crate::providers::AttemptError;
+use crate::routing::Plan;
+use crate::routing::health::{Blame, Ending, PassRefusal, observe};
 use crate::settlement::OpenRequest;
 
 /// The way through the plan.
 pub struct Attempts<'a> {
-    pub app: &'a AppState,
-    pub request: &'a ChatRequest<'a>,
-    pub received: Instant,
+    pub caller: Caller<'a>,
     /// `X-OpenRouter-Metadata: enabled`.
     wants_route: bool,
     pub prompt_tokens_expected: u64,
@@ -46,21 +46,13 @@ pub struct Attempts<'a> {
     skipped: Option<PassRefusal>,
     grant: Grant,
     made: Vec<Attempt>,
+    /// A second attempt was begun beside another one: once a request.
+    pub(super) is_hedged: bool,
+    /// The attempt that another one was faster than.
+    outrun: Option<Outrun>,
     /// What the client is told if nothing answers: the last failure.
     last_error: Option<AttemptError>,
     retry_after_seconds: Option<u64>,
-}
-
-/// An endpoint that began to answer.
-pub struct Answered {
-    pub endpoint: Arc<Endpoint>,
-    pub answer: UpstreamAnswer,
-    pub estimate: Estimate,
-    pub started: Instant,
-    /// Its place at the channel, kept until it has ended.
-    pub pass: Pass,
-    /// Until its first token, where it streams.
-    pub ttft_ms: Option<u64>,
 }
 
 impl<'a> Attempts<'a> {
@@ -72,9 +64,7 @@ impl<'a> Attempts<'a> {
         (received, wants_route): (Instant, bool),
     ) -> Self {
         Self {
-            app,
-            request,
-            received,
+            caller: Caller { app, request, received, output_tokens_cap: admitted.grant.output_tokens_cap },
             wants_route,
             prompt_tokens_expected: admitted.prompt_tokens_expected,
             prompt_tokens_max: admitted.prompt_tokens_max,
@@ -88,64 +78,31 @@ impl<'a> Attempts<'a> {
             skipped: None,
             grant: admitted.grant,
             made: Vec::with_capacity(1),
+            is_hedged: false,
+            outrun: None,
             last_error: None,
             retry_after_seconds: None,
         }
     }
 
-    /// The next endpoint's answer, its head arrived. After a failure that another endpoint cannot mend, or
-    /// when none is left, the error for the client.
-    pub async fn next_answer(&mut self, open: &mut OpenRequest) -> Result<Answered, ApiError> {
-        while let Some((endpoint, estimate, pass)) = self.next_endpoint(open).await {
-            let started = Instant::now();
-            let limits = AttemptLimits { first_byte_timeout: self.first_byte_deadline(&endpoint, started) - started };
-            match self.call(&endpoint, pass.key, limits).await {
-                Ok(answer) => {
-                    let estimate = estimate.capped(self.grant.output_tokens_cap);
-                    return Ok(Answered { endpoint, answer, estimate, started, pass, ttft_ms: None });
-                }
-                Err(error) => self.fail(&endpoint, pass.key, started, error)?,
-            }
-        }
-        Err(self.nothing_answered())
-    }
-
-    async fn call(&self, endpoint: &Endpoint, key: usize, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
-        let client = self.app.clients.of(&endpoint.channel, key)?;
-        let cap = self.grant.output_tokens_cap;
-        let body = upstream_body(self.request, &endpoint.upstream, cap, &endpoint.channel.quirks);
-        match &*client {
-            ChannelClient::Anthropic(channel) => channel.send(self.messages_call(endpoint, body), limits).await,
-            client => {
-                if let Some(what) = self.request.native.and_then(|native| native.only_anthropic) {
-                    return Err(AttemptError::not_possible(what));
-                }
-                client.chat(body, self.request.stream, limits).await
-            }
-        }
-    }
-
-    fn messages_call<'c>(&'c self, endpoint: &'c Endpoint, body: bytes::Bytes) -> MessagesCall<'c> {
-        let tokens_default = endpoint.max_completion_tokens.unwrap_or(self.app.options.hold_output_tokens_max);
-        MessagesCall {
-            body,
-            stream: self.request.stream,
-            native: self.request.native,
-            model: &endpoint.upstream,
-            output_tokens_cap: self.grant.output_tokens_cap,
-            limits: OutputLimits { tokens_default, tokens_max: endpoint.max_completion_tokens },
+    /// The next endpoint to be asked. When none is left, the error for the client.
+    pub async fn next(&mut self, open: &mut OpenRequest) -> Result<Begun, ApiError> {
+        match self.next_endpoint(open).await {
+            Some(begun) => Ok(begun),
+            None => Err(self.nothing_answered()),
         }
     }
 
     /// Records a failed attempt; `Err` when no other endpoint may be tried.
-    pub fn fail(&mut self, endpoint: &Arc<Endpoint>, key: usize, started: Instant, error: AttemptError) -> Result<(), ApiError> {
+    pub fn fail(&mut self, failed: Failed) -> Result<(), ApiError> {
         let now = Timestamp::now();
-        let blame = observe::failed(endpoint, key, &error, now);
+        let Failed { endpoint, pass, started, error } = failed;
+        let blame = observe::failed(&endpoint, pass.key, &error, now);
         let channel = &endpoint.channel;
         match blame {
             // Another key of the same channel may be taken.
             Blame::Key | Blame::RateLimited if channel.keys.iter().any(|key| key.state.is_usable(now)) && channel.keys.len() > 1 => {
-                self.again = Some(Arc::clone(endpoint));
+                self.again = Some(Arc::clone(&endpoint));
             }
             // Another model of a channel that answers may do better; one that cannot be reached is not asked again.
             Blame::Channel if error.upstream_status.is_none() => self.failed_channels.push(channel.id),
@@ -153,9 +110,9 @@ impl<'a> Attempts<'a> {
             Blame::Channel | Blame::Endpoint | Blame::Nobody => {}
         }
         if blame == Blame::Channel {
-            self.last_failed = Some(Arc::clone(endpoint));
+            self.last_failed = Some(Arc::clone(&endpoint));
         }
-        self.note(endpoint, started, error.error_type.as_str(), error.upstream_status, None);
+        self.note(&endpoint, started, error.error_type.as_str(), error.upstream_status, None);
         if let Some(seconds) = error.retry_after_seconds {
             self.retry_after_seconds = Some(self.retry_after_seconds.map_or(seconds, |least| least.min(seconds)));
         }
@@ -182,53 +139,90 @@ impl<'a> Attempts<'a> {
         open.record.attempts.append(&mut self.made);
     }
 
-    pub fn deadline(&self) -> Instant {
-        self.received + self.app.options.total_timeout
+    /// The attempt that another one was faster than, or that is not wanted any more. Its connection is closed already.
+    pub(super) fn outrun(&mut self, outrun: Outrun) {
+        outrun.observe();
+        self.note(&outrun.endpoint, outrun.started, Outrun::OUTCOME, None, None);
+        self.outrun = Some(Outrun { place: self.made.len() - 1, ..outrun });
     }
 
-    /// Until when an attempt has to begin to answer.
-    pub fn first_byte_deadline(&self, endpoint: &Endpoint, started: Instant) -> Instant {
-        let budget = endpoint.channel.timeouts.first_byte.unwrap_or(self.app.options.first_byte_timeout);
-        (started + budget).min(self.attempt_deadline(endpoint, started))
-    }
-
-    /// Until when an attempt has to have ended.
-    pub fn attempt_deadline(&self, endpoint: &Endpoint, started: Instant) -> Instant {
-        let own = endpoint.channel.timeouts.total.map(|total| started + total);
-        own.map_or(self.deadline(), |own| own.min(self.deadline())).max(started)
-    }
-
-    /// Between two pieces of an answer.
-    pub fn idle_timeout(&self, endpoint: &Endpoint) -> Duration {
-        endpoint.channel.timeouts.idle.unwrap_or(self.app.options.idle_timeout)
+    /// What the attempt that was outrun may cost, told what the answer used that was faster; put down beside it.
+    pub(super) fn cost_of_outrun(&mut self, answered: &schemas::Usage) -> Option<NanoUsd> {
+        let outrun = self.outrun.take()?;
+        let cost = outrun.possible_cost(answered, self.prompt_tokens_expected);
+        if let Some(attempt) = self.made.get_mut(outrun.place) {
+            attempt.provider_cost_nanos = cost;
+        }
+        cost
     }
 
     /// The next endpoint that takes an attempt and whose hold is granted.
-    async fn next_endpoint(&mut self, open: &mut OpenRequest) -> Option<(Arc<Endpoint>, Estimate, Pass)> {
-        while self.tried < self.app.options.attempts_max && Instant::now() < self.deadline() {
+    async fn next_endpoint(&mut self, open: &mut OpenRequest) -> Option<Begun> {
+        while self.may_try() {
             let endpoint = match self.again.take().or_else(|| self.next_planned()) {
                 Some(endpoint) => endpoint,
                 None => self.once_more().await?,
             };
-            let estimate = estimate(self.app, &endpoint, self.prompt_tokens_max, self.request);
-            let channel = &endpoint.channel;
-            let pass = match channel.state.enter(&channel.keys, &channel.limits, estimate.tokens, Timestamp::now()) {
-                Ok(pass) => pass,
-                Err(refusal) => {
-                    self.skip(&endpoint, refusal);
-                    continue;
-                }
-            };
-            // The first one's hold was granted as it is, if less with a lower cap.
-            if estimate.hold > self.grant.hold && !Arc::ptr_eq(&endpoint, self.plan.first()) {
-                if !open.resize(estimate.hold).await {
-                    self.note(&endpoint, Instant::now(), "hold_refused", None, None);
-                    continue;
-                }
-                self.grant = Grant { hold: estimate.hold, output_tokens_cap: self.grant.output_tokens_cap };
+            if let Some(begun) = self.begin(endpoint, open).await {
+                return Some(begun);
             }
-            self.tried += 1;
-            return Some((endpoint, estimate, pass));
+        }
+        None
+    }
+
+    fn may_try(&self) -> bool {
+        self.tried < self.caller.app.options.attempts_max && Instant::now() < self.caller.deadline()
+    }
+
+    /// Takes an attempt's place at the endpoint's channel and sees to its hold.
+    async fn begin(&mut self, endpoint: Arc<Endpoint>, open: &mut OpenRequest) -> Option<Begun> {
+        let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request);
+        let channel = &endpoint.channel;
+        let pass = match channel.state.enter(&channel.keys, &channel.limits, estimate.tokens, Timestamp::now()) {
+            Ok(pass) => pass,
+            Err(refusal) => {
+                self.skip(&endpoint, refusal);
+                return None;
+            }
+        };
+        // The first one's hold was granted as it is, if less with a lower cap.
+        if estimate.hold > self.grant.hold && !Arc::ptr_eq(&endpoint, self.plan.first()) {
+            if !open.resize(estimate.hold).await {
+                self.note(&endpoint, Instant::now(), "hold_refused", None, None);
+                return None;
+            }
+            self.grant = Grant { hold: estimate.hold, output_tokens_cap: self.grant.output_tokens_cap };
+        }
+        self.tried += 1;
+        Some(Begun { endpoint, estimate, pass, started: Instant::now() })
+    }
+
+    /// When a second attempt is begun beside this one, if it has not begun to answer by then.
+    pub(super) fn hedge_at(&self, begun: &Begun) -> Option<Instant> {
+        let rules = &self.caller.app.routing.rules.hedging;
+        if !rules.enabled || self.is_hedged || self.tried >= self.caller.app.options.attempts_max {
+            return None;
+        }
+        self.plan.endpoint(self.next).filter(|next| next.model == begun.endpoint.model)?;
+        self.caller.app.routing.hedges.earn(rules.share_percent);
+        Some(begun.started + rules.delay(&begun.endpoint.state.speeds))
+    }
+
+    /// The endpoint that would be asked after this one, for the same model at another channel: where a second attempt
+    /// beside it may go.
+    pub(super) async fn next_beside(&mut self, endpoint: &Endpoint, open: &mut OpenRequest) -> Option<Begun> {
+        while self.may_try() {
+            let next = self.plan.endpoint(self.next)?;
+            if next.model != endpoint.model {
+                return None;
+            }
+            let next = Arc::clone(next);
+            self.next += 1;
+            let is_other = next.channel.id != endpoint.channel.id && !self.failed_channels.contains(&next.channel.id);
+            if is_other && let Some(begun) = self.begin(next, open).await {
+                self.is_hedged = true;
+                return Some(begun);
+            }
         }
         None
     }
@@ -247,7 +241,7 @@ impl<'a> Attempts<'a> {
     /// Where nothing else is left, the last one that failed, after a pause: its trouble may have passed.
     async fn once_more(&mut self) -> Option<Arc<Endpoint>> {
         let endpoint = self.last_failed.take()?;
-        let options = &self.app.options;
+        let options = &self.caller.app.options;
         let error = self.last_error.as_ref()?;
         let is_passing = matches!(error.upstream_status, None | Some(502 | 503 | 529)) && error.error_type != ErrorType::Timeout;
         if self.retries >= options.retries_max || !is_passing {
@@ -256,7 +250,7 @@ impl<'a> Attempts<'a> {
         let backoff = options.retry_backoff * (1 << self.retries.min(8));
         let backoff = backoff / 2 + rand::rng().random_range(Duration::ZERO..=backoff / 2);
         let wait = error.retry_after_seconds.map_or(backoff, Duration::from_secs).max(backoff);
-        if wait > options.retry_wait_max || Instant::now() + wait >= self.deadline() {
+        if wait > options.retry_wait_max || Instant::now() + wait >= self.caller.deadline() {
             return None;
         }
         self.retries += 1;
@@ -294,13 +288,13 @@ impl<'a> Attempts<'a> {
     /// That the answer came from a prompt cache, or was written to one, counts for the conversation's next turn.
     pub fn remember_cache(&self, endpoint: &Endpoint) {
         if let Some(conversation) = self.plan.conversation {
-            self.app.routing.sticky.remember(conversation, &endpoint.model, endpoint.channel.id, Timestamp::now());
+            self.caller.app.routing.sticky.remember(conversation, &endpoint.model, endpoint.channel.id, Timestamp::now());
         }
     }
 
     /// How the request was routed, for those who asked.
     pub fn route_json(&self, selected: Option<&Endpoint>) -> Option<String> {
-        self.wants_route.then(|| route_json(&self.plan, self.request, &self.made, selected))
+        self.wants_route.then(|| route_json(&self.plan, self.caller.request, (&self.made, self.is_hedged), selected))
     }
 
     fn nothing_answered(&self) -> ApiError {
@@ -328,63 +322,6 @@ impl<'a> Attempts<'a> {
             None => answer,
         }
     }
-}
-
-/// Every planned channel was full, or stopped taking attempts after the request was planned.
-fn nothing_tried(refusal: PassRefusal) -> ApiError {
-    let now = Timestamp::now();
-    let wait_micros = match refusal {
-        PassRefusal::BreakerOpen { until } | PassRefusal::CoolingDown { until } => until.micros() - now.micros(),
-        PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros } => wait_micros,
-        PassRefusal::KeysRefused | PassRefusal::Concurrency => 1,
-    };
-    let seconds = u64::try_from(wait_micros.max(1)).unwrap_or(1).div_ceil(1_000_000);
-    match refusal {
-        PassRefusal::BreakerOpen { .. } | PassRefusal::KeysRefused => {
-            ApiError::new(ErrorType::ProviderOverloaded, "No provider of this model works right now; nothing was charged.")
-                .with_retry_after(seconds)
-        }
-        _ => ApiError::rate_limited("Every provider of this model is at its limit; nothing was charged.", seconds),
-    }
-}
-
-/// `openrouter_metadata`.
-fn route_json(plan: &Plan, request: &ChatRequest<'_>, made: &[Attempt], selected: Option<&Endpoint>) -> String {
-    let is_selected = |endpoint: &Endpoint| selected.is_some_and(|selected| std::ptr::eq(selected, endpoint));
-    let available: Vec<serde_json::Value> = plan
-        .endpoints()
-        .map(|endpoint| {
-            serde_json::json!({
-                "provider": &*endpoint.channel.provider_name, "channel": &*endpoint.channel.name, "model": &*endpoint.model,
-                "selected": is_selected(endpoint),
-            })
-        })
-        .collect();
-    let attempts: Vec<serde_json::Value> = made
-        .iter()
-        .map(|attempt| {
-            serde_json::json!({
-                "provider": attempt.channel, "model": attempt.model, "status": attempt.status, "outcome": attempt.outcome,
-                "duration_ms": attempt.duration_ms,
-            })
-        })
-        .collect();
-    let is_fallback = selected.is_some_and(|selected| selected.model != plan.first().model);
-    let strategy = if is_fallback { "fallback" } else { plan.naming.as_str() };
-    let how = match plan.ordering {
-        Ordering::Strategy(_) if plan.is_sticky => "the endpoint with the conversation's prompt in its cache first".to_owned(),
-        ordering => format!("by {} ({})", ordering.as_str(), plan.level.as_str()),
-    };
-    serde_json::json!({
-        "requested": request.models.first(), "strategy": strategy, "routing_strategy": plan.ordering.as_str(),
-        "routing_strategy_level": plan.level.as_str(), "sticky": plan.is_sticky,
-        "region": selected.and_then(|selected| selected.channel.region.as_deref()),
-        "summary": format!("{} of {} endpoints could be asked, {how}", plan.endpoints_left, plan.endpoints_total),
-        "attempt": made.len(), "is_byok": false,
-        "endpoints": { "total": plan.endpoints_total, "available": available },
-        "attempts": attempts, "params": {}, "pipeline": [],
-    })
-    .to_string()
 }
 
 /// When the client's first token came, counted from the arrival of its request.

@@ -12,7 +12,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use schemas::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use super::attempts::{Answered, Attempts, created, note_first_token};
+use super::attempts::{Attempts, created, note_first_token};
+use super::calling::{Answered, Caller};
 use super::ending::{Outcome, end, end_unanswered, spool_failed};
 use super::metered::measure;
 use super::run::Reply;
@@ -38,11 +39,11 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
         Ok(found) => found,
         Err(error) => return Err(end_unanswered(open, &mut attempts, error).await),
     };
-    note_first_token(&mut open, attempts.received);
+    note_first_token(&mut open, attempts.caller.received);
     let mut meter = StreamMeter::for_body();
     meter.observe(&answer);
     meter.done();
-    let metered = measure(meter, attempts.request).await;
+    let metered = measure(meter, attempts.caller.request).await;
     let (id, created) = (open.id(), created(&open));
     // The accepted record precedes the terminal in the spool: when the one is durable, so is the other.
     let ended =
@@ -56,20 +57,27 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
 
 async fn find_answer(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, ChatAnswer), ApiError> {
     loop {
-        let mut answered = attempts.next_answer(open).await?;
-        match read_answer(attempts, &mut answered).await {
+        let begun = attempts.next(open).await?;
+        let mut answered = match attempts.caller.call(begun).await {
+            Ok(answered) => answered,
+            Err(failed) => {
+                attempts.fail(*failed)?;
+                continue;
+            }
+        };
+        match read_answer(attempts.caller, &mut answered).await {
             Ok(answer) => {
                 observe::began(&answered.endpoint, answered.pass.key, None, Timestamp::now());
                 return Ok((answered, answer));
             }
-            Err(error) => attempts.fail(&answered.endpoint, answered.pass.key, answered.started, error)?,
+            Err(error) => attempts.fail(*answered.failed(error))?,
         }
     }
 }
 
 /// Reads and understands the body; anything that is not a chat answer is a failed attempt.
-async fn read_answer(attempts: &Attempts<'_>, answered: &mut Answered) -> Result<ChatAnswer, AttemptError> {
-    let body = read_whole(attempts, answered).await?;
+async fn read_answer(caller: Caller<'_>, answered: &mut Answered) -> Result<ChatAnswer, AttemptError> {
+    let body = read_whole(caller, answered).await?;
     let mut answer = ChatAnswer::default();
     let unreadable = || AttemptError::broken("the provider's answer could not be read").after_status(StatusCode::OK);
     match answer.scan(body) {
@@ -82,10 +90,10 @@ async fn read_answer(attempts: &Attempts<'_>, answered: &mut Answered) -> Result
     if answer.has_choices() { Ok(answer) } else { Err(unreadable()) }
 }
 
-async fn read_whole(attempts: &Attempts<'_>, answered: &mut Answered) -> Result<Bytes, AttemptError> {
-    let options = &attempts.app.options;
-    let idle_timeout = attempts.idle_timeout(&answered.endpoint);
-    let deadline = attempts.attempt_deadline(&answered.endpoint, answered.started);
+async fn read_whole(caller: Caller<'_>, answered: &mut Answered) -> Result<Bytes, AttemptError> {
+    let options = &caller.app.options;
+    let idle_timeout = caller.idle_timeout(&answered.endpoint);
+    let deadline = caller.attempt_deadline(&answered.endpoint, answered.started);
     let broken = |message| AttemptError::broken(message).after_status(StatusCode::OK);
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();

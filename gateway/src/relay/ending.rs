@@ -49,7 +49,7 @@ pub async fn end(
     outcome: Outcome,
     metered: Metered,
 ) -> Result<Ended, SettleError> {
-    let reported = within_endpoint(metered.usage, endpoint, attempts.request.choices, &open);
+    let reported = within_endpoint(metered.usage, endpoint, attempts.caller.request.choices, &open);
     let mut usage = reported;
     let mut cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
     if usage.source != UsageSource::Provider && cost.total > open.record.hold_nanos {
@@ -65,10 +65,11 @@ pub async fn end(
         Outcome::Completed | Outcome::ClientLeft => (None, metered.finish),
     };
     observe(attempts, (endpoint, started, ttft_ms), &outcome, &metered);
+    let outrun_cost = attempts.cost_of_outrun(&reported);
     attempts.note(endpoint, started, error_type.map_or("ok", ErrorType::as_str), Some(200), provider_cost);
     let route = attempts.route_json(Some(endpoint));
     attempts.write_into(&mut open);
-    note_duration(&mut open, attempts.received);
+    note_duration(&mut open, attempts.caller.received);
     let record = &mut open.record;
     record.usage = usage;
     record.cancelled = matches!(outcome, Outcome::ClientLeft);
@@ -76,7 +77,8 @@ pub async fn end(
     record.provider = endpoint.channel.provider_name.to_string();
     record.model = endpoint.model.to_string();
     record.price_version = Some(endpoint.price.id.to_string());
-    record.provider_cost_nanos = provider_cost;
+    // An attempt that was outrun may be billed as well.
+    record.provider_cost_nanos = provider_cost.map(|cost| cost.saturating_add(outrun_cost.unwrap_or(NanoUsd::ZERO)));
     record.error_type = error_type.map(|kind| kind.as_str().to_owned());
     record.finish_reason = finish.map(|finish| finish.as_str().to_owned());
     record.native_finish_reason.clone_from(&metered.native_finish);
@@ -94,10 +96,13 @@ pub async fn end(
 impl Ended {
     /// The `usage` object for the client, followed by how the request was routed where that was asked for.
     pub fn usage_json(&self) -> String {
-        let usage = usage_json(&self.usage, &self.charge);
+        self.with_route(usage_json(&self.usage, &self.charge))
+    }
+
+    fn with_route(&self, json: String) -> String {
         match &self.route {
-            Some(route) => format!("{usage},\"openrouter_metadata\":{route}"),
-            None => usage,
+            Some(route) => format!("{json},\"openrouter_metadata\":{route}"),
+            None => json,
         }
     }
 
@@ -107,7 +112,8 @@ impl Ended {
         match &self.outcome {
             Outcome::Broken(error) => {
                 error.log();
-                rewriter.error_chunk(&error.error_json(), out);
+                // A client of Anthropic's dialect hears nothing after it.
+                rewriter.error_chunk(&self.with_route(error.error_json()), out);
             }
             Outcome::BalanceSpent => rewriter.finish_chunk(finish, out),
             Outcome::Completed | Outcome::ClientLeft => {}
@@ -138,9 +144,11 @@ fn observe(attempts: &Attempts<'_>, (endpoint, started, ttft_ms): (&Endpoint, In
 
 /// Ends a request that no endpoint answered.
 pub async fn end_unanswered(mut open: OpenRequest, attempts: &mut Attempts<'_>, error: ApiError) -> ApiError {
+    let outrun_cost = attempts.cost_of_outrun(&Usage::default());
     let error = error.with_route(attempts.route_json(None));
     attempts.write_into(&mut open);
-    note_duration(&mut open, attempts.received);
+    note_duration(&mut open, attempts.caller.received);
+    open.record.provider_cost_nanos = outrun_cost;
     open.record.error_type = Some(error.error_type().as_str().to_owned());
     open.record.http_status = error.status().as_u16();
     match open.release("upstream_error").await {

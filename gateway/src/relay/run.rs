@@ -1,5 +1,6 @@
 //! One chat request, from its bytes to its end.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -33,6 +34,8 @@ pub struct ChatJob {
     pub received: Instant,
     /// It wants to know how it was routed.
     pub wants_route: bool,
+    /// `X-Session-Id`: what conversation it is of.
+    pub session: Option<String>,
     /// `X-Title` and `HTTP-Referer`: the calling app.
     pub app_title: Option<String>,
     pub app_url: Option<String>,
@@ -59,6 +62,8 @@ pub async fn run(app: AppState, job: ChatJob, reply: oneshot::Sender<Response>) 
 async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), ApiError> {
     let mut request = ChatRequest::parse(&job.body, app.options.body_depth_max)?;
     request.native = job.native.as_ref();
+    // The body's own word goes before a header's.
+    request.session = request.session.or_else(|| job.session.as_deref().map(Cow::Borrowed));
     let catalog = app.control.catalog();
     let prompt = admission::prompt_size(&request);
     let plan = routing::plan(&app.routing, &catalog, &job.key, &request, prompt, Timestamp::now())?;

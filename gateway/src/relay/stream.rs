@@ -1,6 +1,6 @@
 //! A streaming answer: relayed frame by frame, metered beside, settled before its last bytes.
 //!
-//! Two phases. Until an endpoint's first frame, failures move on to the next endpoint and a waiting
+//! Two phases. Until an endpoint's first frame, failures move on to the next endpoint, slowness may (`hedging`), and a waiting
 //! client hears comments. From then on the stream is this endpoint's: whatever ends it (its own end, a
 //! break, the client leaving, the balance running out), what was delivered is settled, **and only then
 //! do the frames that tell of the end leave**, so that no client holds a complete answer that is unbilled.
@@ -17,10 +17,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use schemas::Timestamp;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::attempts::{Answered, Attempts, created, note_first_token};
+use super::attempts::{Attempts, created, note_first_token};
+use super::calling::{Answered, Begun, Caller, Failed};
 use super::client_side::{ClientBody, ClientStream};
 use super::ending::{Outcome, end, end_unanswered, spool_failed};
 use super::frames::{Frames, StreamEnd};
+use super::hedging::{Found, Names, first_of_two};
 use super::metered::measure;
 use super::run::Reply;
 use crate::http::error::{ApiError, ErrorType};
@@ -43,8 +45,8 @@ const LATE_USAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Finds an endpoint, relays its stream and settles.
 pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mut Reply) -> Result<(), ApiError> {
-    let mut client = Client::new(&attempts.app.options, reply, open.take_accepted());
-    let period = HOUSEKEEPING_PERIOD.min(attempts.app.options.keep_alive_interval).max(HOUSEKEEPING_PERIOD_MIN);
+    let mut client = Client::new(&attempts.caller.app.options, reply, open.take_accepted());
+    let period = HOUSEKEEPING_PERIOD.min(attempts.caller.app.options.keep_alive_interval).max(HOUSEKEEPING_PERIOD_MIN);
     let mut tick = tokio::time::interval_at(Instant::now() + period, period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let found = find_first_frame(&mut attempts, &mut open, &mut client, &mut tick).await;
@@ -57,7 +59,7 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
             return Box::pin(client.fail(&rewriter, error)).await;
         }
     };
-    note_first_token(&mut open, attempts.received);
+    note_first_token(&mut open, attempts.caller.received);
     client.reply.provider = Some(Arc::clone(&answered.endpoint.channel.provider_name));
     if let Err(error) = client.begin().await {
         // The accepted record may not be durable: nothing may leave.
@@ -76,9 +78,9 @@ async fn find_first_frame(
     open: &mut OpenRequest,
     client: &mut Client<'_>,
     tick: &mut Interval,
-) -> Result<(Answered, Frames), ApiError> {
+) -> Result<Found, ApiError> {
     let abort = open.abort.clone();
-    let keep_alive_interval = attempts.app.options.keep_alive_interval;
+    let keep_alive_interval = attempts.caller.app.options.keep_alive_interval;
     let mut silent_since = Instant::now();
     let mut search = Box::pin(search(attempts, open));
     loop {
@@ -97,31 +99,50 @@ async fn find_first_frame(
     }
 }
 
-async fn search(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, Frames), ApiError> {
+async fn search(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<Found, ApiError> {
+    let names = Names { id: open.id(), created: created(open) };
     loop {
-        let mut answered = attempts.next_answer(open).await?;
-        let (model, provider) = (&*answered.endpoint.model, &*answered.endpoint.channel.provider_name);
-        let identity = AnswerIdentity { id: open.id(), created: created(open), model, provider };
-        let mut frames = Frames::new(ChunkRewriter::new(&identity), attempts.request.choices);
-        match first_frame(attempts, &mut answered, &mut frames).await {
-            Ok(()) => {
-                let ttft_ms = u64::try_from(answered.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                answered.ttft_ms = Some(ttft_ms);
+        let begun = attempts.next(open).await?;
+        let found = match attempts.hedge_at(&begun) {
+            None => begin_stream(attempts.caller, names, begun).await,
+            Some(at) => first_of_two(attempts, open, names, (begun, at)).await?,
+        };
+        match found {
+            Ok((answered, frames)) => {
                 observe::began(&answered.endpoint, answered.pass.key, answered.ttft_ms, Timestamp::now());
                 return Ok((answered, frames));
             }
-            Err(error) => attempts.fail(&answered.endpoint, answered.pass.key, answered.started, error)?,
+            Err(failed) => attempts.fail(*failed)?,
         }
     }
 }
 
-/// Reads until something for the client has come.
-async fn first_frame(attempts: &Attempts<'_>, answered: &mut Answered, frames: &mut Frames) -> Result<(), AttemptError> {
-    let deadline = attempts.first_byte_deadline(&answered.endpoint, answered.started);
+/// Asks an endpoint and reads until something for the client has come.
+pub(super) async fn begin_stream(caller: Caller<'_>, names: Names, begun: Begun) -> Result<Found, Box<Failed>> {
+    let mut answered = caller.call(begun).await?;
+    let (model, provider) = (&*answered.endpoint.model, &*answered.endpoint.channel.provider_name);
+    let identity = AnswerIdentity { id: names.id, created: names.created, model, provider };
+    let mut frames = Frames::new(ChunkRewriter::new(&identity), caller.request.choices);
+    match first_frame(caller, &mut answered, &mut frames).await {
+        Ok(()) => {
+            answered.ttft_ms = Some(u64::try_from(answered.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+            Ok((answered, frames))
+        }
+        Err(error) => Err(answered.failed(error)),
+    }
+}
+
+/// Whatever comes before the first frame (comments, pings) is a sign of life: who is silent is given up.
+async fn first_frame(caller: Caller<'_>, answered: &mut Answered, frames: &mut Frames) -> Result<(), AttemptError> {
+    let mut deadline = caller.first_byte_deadline(&answered.endpoint, answered.started);
+    let attempt_deadline = caller.attempt_deadline(&answered.endpoint, answered.started);
     let failed = |message| AttemptError::broken(message).after_status(StatusCode::OK);
     while !frames.has_begun() {
         match tokio::time::timeout_at(deadline, answered.answer.body.chunk()).await {
-            Ok(Ok(Some(chunk))) => frames.push(chunk),
+            Ok(Ok(Some(chunk))) => {
+                frames.push(chunk);
+                deadline = (Instant::now() + caller.first_byte_budget(&answered.endpoint)).min(attempt_deadline);
+            }
             Ok(Ok(None)) => frames.end_of_body(),
             Ok(Err(_)) => return Err(failed("the connection to the provider broke")),
             Err(_) => return Err(AttemptError::timeout("the provider did not begin to answer in time").after_status(StatusCode::OK)),
@@ -149,8 +170,8 @@ struct Relay<'a, 'b> {
 impl Relay<'_, '_> {
     /// Relays until the stream ends, and says how.
     async fn run(&mut self) -> Outcome {
-        let (endpoint, started) = (&self.answered.endpoint, self.answered.started);
-        let mut clocks = Clocks::start(self.attempts.attempt_deadline(endpoint, started), self.attempts.idle_timeout(endpoint));
+        let (caller, endpoint, started) = (self.attempts.caller, &self.answered.endpoint, self.answered.started);
+        let mut clocks = Clocks::start(caller.attempt_deadline(endpoint, started), caller.idle_timeout(endpoint));
         let mut raise_at = self.raise_at();
         let abort = self.open.abort.clone();
         let aborted = abort.cancelled();
@@ -185,11 +206,11 @@ impl Relay<'_, '_> {
                     if let Some(error) = clocks.overdue() {
                         return Outcome::Broken(error);
                     }
-                    if clocks.is_silent(&self.attempts.app.options) {
+                    if clocks.is_silent(&caller.app.options) {
                         clocks.spoke();
                         self.client.send(Bytes::from_static(KEEP_ALIVE)).await;
                     }
-                    if clocks.is_checkpoint_due(&self.attempts.app.options) {
+                    if clocks.is_checkpoint_due(&caller.app.options) {
                         self.checkpoint();
                     }
                 }
@@ -218,9 +239,9 @@ impl Relay<'_, '_> {
         // An upstream that is not wanted any more is hung up on before anything else is waited for.
         let body = matches!(outcome, Outcome::Completed).then_some(answer.body);
         let mut last = frames.take_held_back();
-        let metered = measure(frames.meter, attempts.request).await;
+        let metered = measure(frames.meter, attempts.caller.request).await;
         match end(open, attempts, (&endpoint, started, ttft_ms), outcome, metered).await {
-            Ok(ended) => ended.write_last_frames(&frames.rewriter, attempts.app.options.usage_chunk_choices, &mut last),
+            Ok(ended) => ended.write_last_frames(&frames.rewriter, attempts.caller.app.options.usage_chunk_choices, &mut last),
             Err(error) => {
                 // The held back frames stay here: the client must not hold a complete, unbilled answer.
                 last.clear();
@@ -240,7 +261,7 @@ impl Relay<'_, '_> {
     async fn client_left(&mut self) -> Outcome {
         metrics::counter!(CLIENTS_LEFT_TOTAL).increment(1);
         if !stops_on_disconnect(&self.answered.endpoint.channel) {
-            let options = &self.attempts.app.options;
+            let options = &self.attempts.caller.app.options;
             self.read_on(options.drain_timeout, options.drain_bytes_max).await;
         }
         Outcome::ClientLeft
@@ -394,7 +415,7 @@ pub(super) fn stopped_error() -> ApiError {
 
 fn write_error(rewriter: &ChunkRewriter, error: &ApiError, out: &mut BytesMut) {
     error.log();
-    rewriter.error_chunk(&error.error_json(), out);
+    rewriter.error_chunk(&error.error_and_route_json(), out);
 }
 
 /// Lets the upstream end its body, so that its connection can serve again.

@@ -6,6 +6,7 @@
 mod asked;
 mod funnel;
 pub mod health;
+mod hedging;
 mod order;
 mod parameters;
 mod plan;
@@ -17,6 +18,7 @@ mod sticky;
 
 pub use asked::PromptSize;
 pub use funnel::{Funnel, FunnelStep, Told, ToldFigures};
+pub use hedging::{HedgeBudget, HedgingRules, Percentile};
 pub use order::Ordering;
 pub use parameters::ParameterSet;
 pub use plan::{Plan, Question, Routing, plan};

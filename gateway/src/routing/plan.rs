@@ -6,6 +6,7 @@ use schemas::Timestamp;
 
 use super::asked::{Asked, PromptSize};
 use super::funnel::nothing_left;
+use super::hedging::HedgeBudget;
 use super::order::{Candidate, Ordering, class, figure, first_in_order};
 use super::preferences::{PreferenceLevel, RoutingStrategy};
 use super::removal::removal;
@@ -25,6 +26,7 @@ const SUGGESTIONS_MAX: usize = 3;
 pub struct Routing {
     pub rules: RoutingRules,
     pub sticky: StickyEndpoints,
+    pub hedges: HedgeBudget,
     /// `upstreams.allow_private`.
     pub allow_private: bool,
 }
@@ -48,7 +50,7 @@ pub struct Plan {
 
 impl Routing {
     pub fn new(rules: RoutingRules, allow_private: bool) -> Self {
-        Self { rules, sticky: StickyEndpoints::default(), allow_private }
+        Self { rules, sticky: StickyEndpoints::default(), hedges: HedgeBudget::default(), allow_private }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::hedging::HedgingRules;
 use crate::control::catalog::{Catalog, Model};
 
 /// Models that mean: choose for me, from the configured list.
@@ -15,6 +16,7 @@ pub struct RoutingRules {
     pub auto_models: Vec<String>,
     /// Other ids of models, beside those of channels.
     pub aliases: BTreeMap<String, String>,
+    pub hedging: HedgingRules,
 }
 
 /// What the part after a model's last colon asks for, where it is not an id of its own.

@@ -1,6 +1,6 @@
 //! Which endpoint a conversation was last answered by from its prompt cache, so that its next turn goes there again.
 //!
-//! A conversation is what the client names (`session_id`, `prompt_cache_key`), else what it begins with. Kept in this
+//! A conversation is what the client names (`session_id` or `X-Session-Id`, `prompt_cache_key`), else what it begins with. Kept in this
 //! process only, for [`IDLE_MICROS`], at most [`CONVERSATIONS_MAX`]: a forgotten one costs a prompt read anew.
 
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use parking_lot::Mutex;
 use schemas::{AccountId, ChannelId, Timestamp};
+use serde_json::value::RawValue;
 
 use crate::http::chat::ChatRequest;
 use crate::wire::members::{elements, members};
@@ -27,10 +28,11 @@ impl Conversation {
     pub fn of(request: &ChatRequest<'_>, account: AccountId) -> Self {
         let mut hasher = DefaultHasher::new();
         account.hash(&mut hasher);
-        let named = ["session_id", "prompt_cache_key"].into_iter().filter_map(|name| request.member(name)).map(|value| value.get());
-        match named.into_iter().find(|value| value.starts_with('"')) {
-            Some(name) => name.hash(&mut hasher),
-            None => hash_beginning(request.messages.get(), &mut hasher),
+        let cache_key = || request.member("prompt_cache_key").map(RawValue::get).filter(|value| value.starts_with('"'));
+        match (request.session.as_deref(), cache_key()) {
+            (Some(session), _) => session.hash(&mut hasher),
+            (None, Some(key)) => key.hash(&mut hasher),
+            (None, None) => hash_beginning(request.messages.get(), &mut hasher),
         }
         Self(hasher.finish())
     }

@@ -4,11 +4,11 @@ use eventlog::{Durability as SpoolDurability, SpoolOptions};
 use gateway::control::secrets::{Secret, SecretError};
 use gateway::http::peer::TrustedProxies;
 use gateway::options::{Options as GatewayOptions, UsageChunkChoices as Choices};
-use gateway::routing::RoutingRules;
+use gateway::routing::{HedgingRules, Percentile as HedgePercentile, RoutingRules};
 use gateway::signin::{GOOGLE_ISSUER, ProviderOptions, SignInOptions};
 use ledger::gate::GateOptions;
 
-use super::settings::{Config, Durability, UsageChunkChoices};
+use super::settings::{Config, Durability, Percentile, UsageChunkChoices};
 
 impl Config {
     pub fn gateway_options(&self) -> GatewayOptions {
@@ -27,7 +27,7 @@ impl Config {
             retries_max: limits.retries_max,
             retry_backoff: timeouts.retry_backoff.0,
             retry_wait_max: timeouts.retry_wait.0,
-            routing: RoutingRules { auto_models: self.routing.auto_models.clone(), aliases: self.routing.aliases.clone() },
+            routing: self.routing_rules(),
             allow_private_upstreams: self.upstreams.allow_private,
             connect_timeout: timeouts.connect.0,
             first_byte_timeout: timeouts.first_byte.0,
@@ -46,6 +46,25 @@ impl Config {
                 UsageChunkChoices::Empty => Choices::Empty,
             },
             shutdown_grace: timeouts.shutdown_grace.0,
+        }
+    }
+
+    fn routing_rules(&self) -> RoutingRules {
+        let hedging = &self.routing.hedging;
+        RoutingRules {
+            auto_models: self.routing.auto_models.clone(),
+            aliases: self.routing.aliases.clone(),
+            hedging: HedgingRules {
+                enabled: hedging.enabled,
+                percentile: match hedging.percentile {
+                    Percentile::P50 => HedgePercentile::P50,
+                    Percentile::P75 => HedgePercentile::P75,
+                    Percentile::P90 => HedgePercentile::P90,
+                    Percentile::P99 => HedgePercentile::P99,
+                },
+                delay_min: hedging.delay_min.0,
+                share_percent: hedging.share_percent,
+            },
         }
     }
 

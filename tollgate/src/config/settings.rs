@@ -128,6 +128,26 @@ pub struct Routing {
     pub auto_models: Vec<String>,
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
+    pub hedging: Hedging,
+}
+
+/// Second attempts beside slow ones.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hedging {
+    pub enabled: bool,
+    pub percentile: Percentile,
+    pub delay_min: Span,
+    pub share_percent: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Percentile {
+    P50,
+    P75,
+    P90,
+    P99,
 }
 
 /// Which addresses channels may have.

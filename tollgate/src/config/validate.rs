@@ -136,6 +136,10 @@ impl Findings<'_> {
         for (key, _) in counts.into_iter().filter(|(_, count)| *count == 0) {
             self.add(&at(key), format!("`{}` must be more than zero", at(key)));
         }
+        let share = KeyPath::of_keys(["routing", "hedging", "share_percent"]);
+        if config.routing.hedging.share_percent > 100 {
+            self.add(&share, format!("`{share}` must be at most 100"));
+        }
         if !(1..=BODY_DEPTH_MAX).contains(&limits.body_depth_max) {
             self.add(&at("body_depth_max"), format!("`{}` must be from 1 to {BODY_DEPTH_MAX}", at("body_depth_max")));
         }

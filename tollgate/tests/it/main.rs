@@ -6,6 +6,8 @@ mod archives;
 mod command_line;
 mod configuration_page;
 mod dependencies;
+mod deployment;
 mod documents;
+mod routing;
 mod running_deployment;
 mod shell;

@@ -12,6 +12,8 @@ pub struct Script {
     pub first_byte_ms: u64,
     /// Delay between the headers and the first frame (or the body).
     pub first_chunk_ms: u64,
+    /// Comment lines so far apart while the first frame is waited for; 0: none.
+    pub comment_ms: u64,
     /// Delay before every further frame.
     pub delay_ms: u64,
 
@@ -102,6 +104,7 @@ impl Default for Script {
         Self {
             first_byte_ms: 0,
             first_chunk_ms: 0,
+            comment_ms: 0,
             delay_ms: 0,
             chunks: 8,
             chunk_bytes: 5,
@@ -245,6 +248,7 @@ impl Script {
         match key {
             "first_byte_ms" => self.first_byte_ms = parsed!(),
             "first_chunk_ms" => self.first_chunk_ms = parsed!(),
+            "comment_ms" => self.comment_ms = parsed!(),
             "delay_ms" => self.delay_ms = parsed!(),
             "chunks" => self.chunks = parsed!(),
             "chunk_bytes" => self.chunk_bytes = parsed!(),

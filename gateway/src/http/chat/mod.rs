@@ -12,7 +12,7 @@ use schemas::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub use request::{ChatRequest, RequestError, nesting_exceeds};
+pub use request::{ChatRequest, RequestError, SESSION_CHARS_MAX, nesting_exceeds};
 pub use upstream_body::upstream_body;
 
 use crate::access;
@@ -71,7 +71,8 @@ pub async fn begin(
         dialect,
         idempotency_key: idempotency::read_key(&head.headers)?,
         received,
-        wants_route: head.headers.get("x-openrouter-metadata").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"enabled")),
+        wants_route: wants_route(&head.headers),
+        session: session(&head.headers)?,
         app_title: attribution(&head.headers, &["x-openrouter-title", "x-title"]),
         app_url: attribution(&head.headers, &["http-referer", "referer"]),
         place,
@@ -81,6 +82,23 @@ pub async fn begin(
     let (reply, answer) = oneshot::channel();
     app.tasks.spawn(relay::run(app.clone(), job, reply));
     answer.await.map_err(|_| ApiError::internal("the request's task ended without an answer"))
+}
+
+/// `X-OpenRouter-Metadata: enabled`, or by its older name.
+fn wants_route(headers: &HeaderMap) -> bool {
+    let names = ["x-openrouter-metadata", "x-openrouter-experimental-metadata"];
+    names.iter().filter_map(|name| headers.get(*name)).any(|value| value.as_bytes().eq_ignore_ascii_case(b"enabled"))
+}
+
+/// `X-Session-Id`: the conversation's name, where the body gives none.
+fn session(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("x-session-id") else { return Ok(None) };
+    let name = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
+    if name.chars().count() > SESSION_CHARS_MAX {
+        let message = format!("the header X-Session-Id must be at most {SESSION_CHARS_MAX} characters");
+        return Err(ApiError::bad_request("session_id", message));
+    }
+    Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
 /// The first of these headers, shortened.

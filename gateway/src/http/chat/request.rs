@@ -16,6 +16,8 @@ use crate::providers::anthropic::native::NativeRequest;
 pub const FALLBACK_MODELS_MAX: usize = 16;
 /// Answers in parallel (`n`).
 pub const CHOICES_MAX: u64 = 128;
+/// Longest name of a conversation.
+pub const SESSION_CHARS_MAX: usize = 256;
 /// Longest model name that is looked up.
 const MODEL_BYTES_MAX: usize = 256;
 
@@ -33,6 +35,8 @@ pub struct ChatRequest<'a> {
     pub messages: &'a RawValue,
     /// `provider`, OpenRouter's routing preferences.
     pub provider: Option<&'a RawValue>,
+    /// The conversation's name: `session_id`, else what a header said.
+    pub session: Option<Cow<'a, str>>,
     /// The same request in Anthropic's dialect, where it came in that one.
     pub native: Option<&'a NativeRequest>,
     /// All top-level members as the client wrote them.
@@ -131,7 +135,12 @@ impl<'a> ChatRequest<'a> {
             }
         }
         let provider = member("provider");
-        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, native: None, members })
+        let session = member("session_id").map(|name| read::<BorrowedText<'a>>("session_id", name, "a string")).transpose()?;
+        let session = session.map(|BorrowedText(name)| name).filter(|name| !name.is_empty());
+        if session.as_ref().is_some_and(|name| name.chars().count() > SESSION_CHARS_MAX) {
+            return Err(RequestError::field("session_id", format!("session_id must be at most {SESSION_CHARS_MAX} characters")));
+        }
+        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, session, native: None, members })
     }
 
     /// What the model reads beside the messages.

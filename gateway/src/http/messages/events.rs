@@ -72,6 +72,8 @@ struct Events {
     /// The whole `delta` of Anthropic's own `message_delta`.
     native_delta: Option<String>,
     server_tool_use: Option<Box<RawValue>>,
+    /// How the request was routed, for those who asked: it goes with the last event.
+    route: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,8 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     anthropic: Option<&'a RawValue>,
+    #[serde(borrow)]
+    openrouter_metadata: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,14 +187,15 @@ impl Events {
     fn chunk(&mut self, data: &[u8], out: &mut String) {
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
             tracing::error!("a frame of the relay could not be read in Anthropic's dialect");
-            return self.fail(&anthropic_error_json("{}", None), out);
+            return self.fail(&anthropic_error_json("{}", None, None), out);
         };
         if self.has_ended {
             return;
         }
         if let Some(error) = chunk.error {
             let id: Option<String> = serde_json::from_str(chunk.id.get()).ok();
-            return self.fail(&anthropic_error_json(error.get(), id.as_deref()), out);
+            let route = chunk.openrouter_metadata.map(RawValue::get);
+            return self.fail(&anthropic_error_json(error.get(), id.as_deref(), route), out);
         }
         self.start(&chunk, out);
         if let Some(choice) = chunk.choices.first() {
@@ -203,6 +208,9 @@ impl Events {
         }
         if let Some(event) = chunk.anthropic {
             self.native(event, out);
+        }
+        if let Some(route) = chunk.openrouter_metadata {
+            self.route = Some(route.to_owned());
         }
         if let Some(usage) = chunk.usage {
             self.finish(usage.get(), out);
@@ -332,7 +340,10 @@ impl Events {
     fn stop(&mut self, out: &mut String) {
         if self.has_begun && !std::mem::replace(&mut self.has_ended, true) {
             self.close_all(out);
-            push("message_stop", r#"{"type":"message_stop"}"#, out);
+            match self.route.take() {
+                Some(route) => push("message_stop", &format!(r#"{{"type":"message_stop","openrouter_metadata":{route}}}"#), out),
+                None => push("message_stop", r#"{"type":"message_stop"}"#, out),
+            }
         }
     }
 

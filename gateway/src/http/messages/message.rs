@@ -23,6 +23,8 @@ struct Answer<'a> {
     usage: &'a RawValue,
     #[serde(borrow)]
     anthropic: Option<&'a RawValue>,
+    #[serde(borrow)]
+    openrouter_metadata: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +105,9 @@ pub(super) fn message(body: &[u8]) -> Option<Bytes> {
             let usage = usage_json(answer.usage.get(), None);
             out.push_str(&format!(r#","content":{content},"stop_reason":{reason},"stop_sequence":null,"usage":{usage}"#));
         }
+    }
+    if let Some(route) = answer.openrouter_metadata {
+        out.push_str(&format!(",\"openrouter_metadata\":{route}"));
     }
     out.push('}');
     Some(Bytes::from(out))

@@ -57,6 +57,8 @@ pub(super) struct MessagesRequest<'a> {
     fallbacks: Option<Vec<Fallback<'a>>>,
     #[serde(borrow)]
     provider: Option<&'a RawValue>,
+    #[serde(borrow)]
+    session_id: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -122,6 +122,13 @@ impl EndpointState {
         }
     }
 
+    /// It had not begun to answer after so long: less than that is no longer expected of it.
+    pub fn waited(&self, waited_ms: u64, now: Timestamp) {
+        if waited_ms as f64 > self.ttft_ms.at(now) {
+            self.ttft_ms.add(waited_ms as f64, now);
+        }
+    }
+
     /// Counts an attempt's end.
     pub fn ended(&self, ending: Ending, ttft_ms: Option<u64>, now: Timestamp) {
         match ending {

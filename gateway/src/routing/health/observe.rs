@@ -43,6 +43,12 @@ pub fn abandoned(endpoint: &Endpoint, now: Timestamp) {
     endpoint.state.ended(Ending::Failed(Blame::Nobody), None, now);
 }
 
+/// An attempt was hung up on because another one was faster: nobody's failure, but slower than this it will be expected to be.
+pub fn outrun(endpoint: &Endpoint, waited_ms: u64, now: Timestamp) {
+    endpoint.state.waited(waited_ms, now);
+    endpoint.state.ended(Ending::Failed(Blame::Nobody), None, now);
+}
+
 /// An attempt failed, with the key at this place. Says whom it tells of.
 pub fn failed(endpoint: &Endpoint, key: usize, error: &AttemptError, now: Timestamp) -> Blame {
     let channel = &endpoint.channel;

@@ -2,7 +2,7 @@
 
 mod accounts;
 mod administration;
-mod browser;
+pub mod browser;
 mod matrix;
 mod providers;
 mod sessions;

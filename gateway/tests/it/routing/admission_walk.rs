@@ -5,8 +5,7 @@ use std::path::Path;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use serde_json::json;
 use tower::ServiceExt;
 
 use super::{Gateway, MODEL, channel};
@@ -26,15 +25,6 @@ fn paths_in(folder: &Path, found: &mut BTreeSet<String>) {
             found.extend(literals.filter(is_path).map(str::to_owned));
         }
     }
-}
-
-async fn upstream_requests(gateway: &Gateway) -> u64 {
-    let mut stream = tokio::net::TcpStream::connect(gateway.mock.address).await.unwrap();
-    stream.write_all(b"GET /stats HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    let stats: Value = serde_json::from_str(text.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    stats["requests"].as_u64().unwrap()
 }
 
 #[tokio::test]
@@ -63,7 +53,7 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
         }
     }
     // Chat and Messages, each at two prefixes: each was accepted, held for and settled.
-    assert_eq!(accepted, upstream_requests(&gateway).await);
+    assert_eq!(accepted, gateway.upstream_count("requests").await);
     assert!(accepted >= 4 && answered >= 4, "{accepted} {answered}");
     gateway.close().await;
 }

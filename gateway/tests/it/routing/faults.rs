@@ -54,7 +54,7 @@ async fn a_breaker_closes_once_a_probe_succeeds() {
     )
     .await;
     assert_eq!(flaky.state.breaker.state(Timestamp::now()), BreakerState::HalfOpen);
-    // Half-open it is the last resort; asked for by name it is probed, and closes.
+    // Asked by name: it failed a moment ago, so the other one would go first.
     assert_eq!(gateway.ask(json!({ "provider": { "only": ["flaky"] } })).await.served_by(), "flaky");
     assert_eq!(flaky.state.breaker.state(Timestamp::now()), BreakerState::Closed);
     gateway.close().await;

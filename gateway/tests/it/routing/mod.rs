@@ -1,13 +1,19 @@
 //! Routing on a whole deployment: real channels over HTTP, whose upstreams behave as their model's name says.
 
 mod admission_walk;
+mod blaming;
+mod checking;
 mod faults;
 mod filters;
+mod hedging;
+mod preferring;
 mod shared;
 mod simulation;
+mod telling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use gateway::app::{App, AppState, Places, Readiness};
@@ -21,6 +27,8 @@ use gateway::settlement::Settlement;
 use http::{HeaderMap, Request, StatusCode};
 use schemas::Timestamp;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -28,6 +36,8 @@ use crate::books::Books;
 
 /// The public id that all channels of these tests offer.
 pub const MODEL: &str = "acme/model-1";
+/// Whatever a test waits for comes sooner, or the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A deployment with credit, its doors, and a scriptable upstream.
 pub struct Gateway {
@@ -47,9 +57,23 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The frames of a stream that are JSON.
+    pub fn frames(&self) -> Vec<Value> {
+        let frames = self.text.lines().filter_map(|line| line.strip_prefix("data: "));
+        frames.filter_map(|frame| serde_json::from_str(frame).ok()).collect()
+    }
+
+    /// How it was routed, in whatever form it came.
+    pub fn route(&self) -> Value {
+        let last = |frames: Vec<Value>| frames.into_iter().rev().find(|frame| frame["openrouter_metadata"].is_object());
+        let told = if self.json.is_object() { Some(self.json.clone()) } else { last(self.frames()) };
+        told.map(|told| told["openrouter_metadata"].clone()).unwrap_or_default()
+    }
+
     /// The channels that were tried, in order, with how it went.
     pub fn attempts(&self) -> Vec<(String, String)> {
-        let attempts = self.json["openrouter_metadata"]["attempts"].as_array().unwrap();
+        let route = self.route();
+        let attempts = route["attempts"].as_array().unwrap();
         attempts.iter().map(|attempt| (text(&attempt["provider"]), text(&attempt["outcome"]))).collect()
     }
 
@@ -109,15 +133,57 @@ impl Gateway {
 
     /// Sends a chat request of the usual model, with more members.
     pub async fn ask(&self, more: Value) -> Answer {
+        self.ask_with(self.books.inference(), more).await
+    }
+
+    /// The same with another key. A member that is null is as if it were not there.
+    pub async fn ask_with(&self, key: &str, more: Value) -> Answer {
         let mut body = json!({ "model": MODEL, "max_tokens": 16, "messages": [{ "role": "user", "content": "Say hello" }] });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let request = Request::post("/v1/chat/completions").header("authorization", format!("Bearer {}", self.books.inference()));
-        let request = request.header("x-openrouter-metadata", "enabled").body(Body::from(body.to_string())).unwrap();
+        self.send("/v1/chat/completions", key, &[("x-openrouter-metadata", "enabled")], &body).await
+    }
+
+    pub async fn send(&self, path: &str, key: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let mut request = Request::post(path).header("authorization", format!("Bearer {key}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_string())).unwrap();
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = answer.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: head.status, headers: head.headers, text, json }
+    }
+
+    /// What the upstream counted.
+    pub async fn upstream_count(&self, name: &str) -> u64 {
+        let mut stream = tokio::net::TcpStream::connect(self.mock.address).await.unwrap();
+        stream.write_all(b"GET /stats HTTP/1.1\r\nhost: mock\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let stats: Value = serde_json::from_str(text.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        stats[name].as_u64().unwrap()
+    }
+
+    /// How the ledger booked the first account's requests: the event, the amount, what providers bill.
+    pub async fn booked_requests(&self) -> Vec<(String, i64, Option<i64>)> {
+        let account = self.books.first.account_id;
+        let database = format!("sqlite://{}", self.books.folder.path().join("tollgate.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
+        let sql = "SELECT event_type, amount_nanos, provider_cost_nanos FROM ledger_entries \
+            WHERE account_id = $1 AND event_type LIKE 'usage.%' ORDER BY position";
+        let settled = async {
+            loop {
+                self.books.booked(account).await;
+                let rows = sqlx::query_as(sql).bind(account.uuid().as_bytes().to_vec()).fetch_all(&mut connection).await.unwrap();
+                if !rows.is_empty() {
+                    return rows;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled).await.expect("the request was not booked")
     }
 
     pub fn channel(&self, name: &str) -> Arc<Channel> {
@@ -157,5 +223,6 @@ pub fn rules(auto: &[&str], aliases: &[(&str, &str)]) -> RoutingRules {
     RoutingRules {
         auto_models: auto.iter().map(|name| (*name).to_owned()).collect(),
         aliases: aliases.iter().map(|(alias, model)| ((*alias).to_owned(), (*model).to_owned())).collect(),
+        ..RoutingRules::default()
     }
 }

@@ -50,7 +50,18 @@ pub fn fill(plan: &mut Plan, script: &Script, wish: &Wish, given: &Given, usage:
         keep_bytes(&mut pieces, whole + script.cut_bytes);
         plan.end = end_of(script.cut);
     }
-    plan.pieces = split(pieces, script.write_bytes);
+    plan.pieces = split(signs_of_life(script, pieces), script.write_bytes);
+}
+
+/// Comments in the time before the first frame, as providers send that are busy.
+fn signs_of_life(script: &Script, mut pieces: Vec<Piece>) -> Vec<Piece> {
+    let Some(comments) = script.first_chunk_ms.checked_div(script.comment_ms) else { return pieces };
+    let wait = Duration::from_millis(script.comment_ms);
+    if let Some(first) = pieces.first_mut() {
+        first.wait = first.wait.saturating_sub(wait * u32::try_from(comments).unwrap_or(u32::MAX));
+    }
+    let comment = Piece { wait, bytes: Bytes::from_static(b": busy\n\n"), tokens: 0 };
+    (0..comments).map(|_| comment.clone()).chain(pieces).collect()
 }
 
 fn pieces(script: &Script, dialect: Dialect, events: &[Event]) -> Vec<Piece> {

@@ -59,6 +59,7 @@ impl ChatBody {
             self.member("models", &Value::from(models).to_string());
         }
         self.raw_member("provider", request.provider);
+        self.raw_member("session_id", request.session_id);
         if let Some(max_tokens) = request.max_tokens {
             self.member("max_tokens", &max_tokens.to_string());
         }

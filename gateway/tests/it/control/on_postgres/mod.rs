@@ -4,6 +4,8 @@ mod several_gateways;
 
 #[path = "../contract/administration.rs"]
 mod administration;
+#[path = "../contract/routing.rs"]
+mod routing;
 #[path = "../contract/store.rs"]
 mod store;
 

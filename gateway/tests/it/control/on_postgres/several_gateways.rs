@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
+use gateway::control::channel::{Availability, ChannelSpec};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
-use gateway::control::store::Act;
-use gateway::control::{Catalog, Control};
+use gateway::control::store::{Act, StoredChannel};
+use gateway::control::{Catalog, Control, ControlError};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,6 +47,20 @@ async fn a_change_on_one_gateway_reaches_the_others() {
     let key = one.create_key(&act(), key).await.unwrap();
     shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_ok()).await;
     let stored = one.create_channel(&act(), channel("main")).await.unwrap();
+    shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
+    let changed = async |change: fn(&mut ChannelSpec)| {
+        let anew = move |before: &StoredChannel| {
+            let mut spec = before.spec.clone();
+            change(&mut spec);
+            Ok::<_, ControlError>(spec)
+        };
+        one.change_channel(&act(), stored.id, anew).await.unwrap();
+    };
+    changed(|spec| spec.priority = 7).await;
+    shown(&two, |catalog| catalog.channels().iter().any(|channel| channel.priority == 7)).await;
+    changed(|spec| spec.status = Availability::Disabled).await;
+    shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
+    changed(|spec| spec.status = Availability::Enabled).await;
     shown(&two, |catalog| catalog.model("acme/model-1").is_some()).await;
     one.delete_channel(&act(), stored.id).await.unwrap();
     shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;

@@ -2,6 +2,8 @@
 
 #[path = "../contract/administration.rs"]
 mod administration;
+#[path = "../contract/routing.rs"]
+mod routing;
 #[path = "../contract/store.rs"]
 mod store;
 

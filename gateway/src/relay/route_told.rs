@@ -1,0 +1,72 @@
+//! What a client is told of its route: for those who asked, and where nothing could be tried.
+
+use schemas::Timestamp;
+use schemas::event::Attempt;
+
+use crate::control::catalog::Endpoint;
+use crate::http::chat::ChatRequest;
+use crate::http::error::{ApiError, ErrorType};
+use crate::routing::health::PassRefusal;
+use crate::routing::{Ordering, Plan};
+
+/// Every planned channel was full, or stopped taking attempts after the request was planned.
+pub(super) fn nothing_tried(refusal: PassRefusal) -> ApiError {
+    let now = Timestamp::now();
+    let wait_micros = match refusal {
+        PassRefusal::BreakerOpen { until } | PassRefusal::CoolingDown { until } => until.micros() - now.micros(),
+        PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros } => wait_micros,
+        PassRefusal::KeysRefused | PassRefusal::Concurrency => 1,
+    };
+    let seconds = u64::try_from(wait_micros.max(1)).unwrap_or(1).div_ceil(1_000_000);
+    match refusal {
+        PassRefusal::BreakerOpen { .. } | PassRefusal::KeysRefused => {
+            ApiError::new(ErrorType::ProviderOverloaded, "No provider of this model works right now; nothing was charged.")
+                .with_retry_after(seconds)
+        }
+        _ => ApiError::rate_limited("Every provider of this model is at its limit; nothing was charged.", seconds),
+    }
+}
+
+/// `openrouter_metadata`.
+pub(super) fn route_json(
+    plan: &Plan,
+    request: &ChatRequest<'_>,
+    (made, is_hedged): (&[Attempt], bool),
+    selected: Option<&Endpoint>,
+) -> String {
+    let is_selected = |endpoint: &Endpoint| selected.is_some_and(|selected| std::ptr::eq(selected, endpoint));
+    let available: Vec<serde_json::Value> = plan
+        .endpoints()
+        .map(|endpoint| {
+            serde_json::json!({
+                "provider": &*endpoint.channel.provider_name, "channel": &*endpoint.channel.name, "model": &*endpoint.model,
+                "selected": is_selected(endpoint),
+            })
+        })
+        .collect();
+    let attempts: Vec<serde_json::Value> = made
+        .iter()
+        .map(|attempt| {
+            serde_json::json!({
+                "provider": attempt.channel, "model": attempt.model, "status": attempt.status, "outcome": attempt.outcome,
+                "duration_ms": attempt.duration_ms,
+            })
+        })
+        .collect();
+    let is_fallback = selected.is_some_and(|selected| selected.model != plan.first().model);
+    let strategy = if is_fallback { "fallback" } else { plan.naming.as_str() };
+    let how = match plan.ordering {
+        Ordering::Strategy(_) if plan.is_sticky => "the endpoint with the conversation's prompt in its cache first".to_owned(),
+        ordering => format!("by {} ({})", ordering.as_str(), plan.level.as_str()),
+    };
+    serde_json::json!({
+        "requested": request.models.first(), "strategy": strategy, "routing_strategy": plan.ordering.as_str(),
+        "routing_strategy_level": plan.level.as_str(), "sticky": plan.is_sticky,
+        "region": selected.and_then(|selected| selected.channel.region.as_deref()),
+        "summary": format!("{} of {} endpoints could be asked, {how}", plan.endpoints_left, plan.endpoints_total),
+        "attempt": made.len(), "hedged": is_hedged, "is_byok": false,
+        "endpoints": { "total": plan.endpoints_total, "available": available },
+        "attempts": attempts, "params": {}, "pipeline": [],
+    })
+    .to_string()
+}
