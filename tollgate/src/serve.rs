@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use gateway::app::{App, AppState, Places};
 use gateway::control::ControlError;
+use gateway::control::board::HealthBoard;
 use gateway::control::credits::CreditError;
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::providers::ChannelClients;
