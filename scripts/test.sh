@@ -44,7 +44,7 @@ rust() {
 doc_test() { cargo test --workspace --doc --quiet; }
 
 # The suites under tests/ drive the built executable; each says in its own run.sh what it needs.
-binary() { cargo build --package tollgate --package tollgate-mock-provider; }
+binary() { cargo build --package tollgate --package tollgate-mock-provider --package tollgate-identity-provider; }
 suite() {
     local run="tests/$1/run.sh"
     if [[ -f $run ]]; then bash "$run"; else printf '%s does not exist\n' "$run" && skipped+=("$1"); fi
@@ -52,7 +52,13 @@ suite() {
 
 # The web app on the built executable, in Debian's Chromium; bounded, so that a hung browser is a failure and no standstill.
 browser() {
-    need_chromium && (cd web && npm run --silent build && timeout --kill-after=10 "${BROWSER_SECONDS:-300}" npm run --silent e2e)
+    need_chromium && (cd web && npm run --silent build && npm run --silent size && timeout --kill-after=10 "${BROWSER_SECONDS:-300}" npm run --silent e2e)
+}
+
+# A shorter journey on roles as processes of their own against real servers.
+browser_distributed() {
+    need_chromium && TEST_SHAPE=distributed timeout --kill-after=10 "${BROWSER_SECONDS:-300}" \
+        python3 tests/stack.py -- node --test web/e2e/distributed.test.mjs
 }
 
 need_tools || exit 1
@@ -65,6 +71,7 @@ stage rust rust
 stage doc doc_test
 stage binary binary
 stage browser browser
+stage browser-distributed browser_distributed
 stage sdk suite sdk
 stage crash suite crash
 stage distributed suite distributed

@@ -13,7 +13,7 @@ mkdirSync(SCREENS, { recursive: true });
 
 /** Keeps a picture of the page under a name. */
 export const picture = (page, name, options = {}) =>
-  page.screenshot({ path: join(SCREENS, `${name}.png`), ...options });
+  page.screenshot({ path: join(SCREENS, `${name}.jpg`), type: 'jpeg', quality: 85, ...options });
 
 /** A page of somebody signed in, in English. */
 export async function signedIn(browser, url, person = ADMIN, size = {}) {
@@ -91,6 +91,14 @@ export async function untranslated(page, language) {
   const keys = new Set(TEXTS.en.keys());
   return shown.filter((text) => foreign.has(text) || keys.has(text));
 }
+
+/** Whether the gateway pushes: web/src/app/ready.ts. Otherwise pages ask every few seconds. */
+const PUSHED = !/live: false/.test(
+  await readFile(fileURLToPath(new URL('../src/app/ready.ts', import.meta.url)), 'utf8').catch(() => ''),
+);
+
+/** Until the page is kept up to date, in the way it should be. */
+export const watched = (page) => page.getByText(PUSHED ? /^Live$/ : /^Refreshed every few seconds/).waitFor();
 
 /** A number with its name above it. */
 export const figure = (page, name) =>

@@ -47,16 +47,20 @@ const running = new WeakMap();
 function countRequests(page) {
   const open = new Set();
   running.set(page, open);
-  page.on('request', (request) => open.add(request));
+  page.on('request', (request) => {
+    // What the page before still waited for is never answered.
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) open.clear();
+    open.add(request);
+  });
   for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => open.delete(request));
 }
 
 const SETTLED_MS = 15_000;
 
-/** Until nothing is loading any more: twice in a row, with a frame drawn in between. */
+/** Until nothing is loading any more: three times in a row, with a frame drawn in between. */
 export async function settled(page) {
   const end = Date.now() + SETTLED_MS;
-  for (let calm = 0; calm < 2; ) {
+  for (let calm = 0; calm < 3; ) {
     if (Date.now() > end) throw new Error(`${page.url()} did not settle within ${SETTLED_MS / 1000} s`);
     const drawn = await page.evaluate(async () => {
       await document.fonts.ready;
@@ -68,11 +72,14 @@ export async function settled(page) {
   }
 }
 
-/** Serious findings of axe, in words. */
-export async function accessibilityFindings(page) {
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
-    .analyze();
+/** Serious findings of axe, in words: of everything, or of colours only. */
+export async function accessibilityFindings(page, asked = 'everything') {
+  const axe = new AxeBuilder({ page });
+  const chosen =
+    asked === 'colours'
+      ? axe.withRules(['color-contrast'])
+      : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']);
+  const { violations } = await chosen.analyze();
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
-import { api, figure, nanosIn, picture, signedIn, until } from './app.mjs';
+import { api, figure, nanosIn, picture, signedIn, until, watched } from './app.mjs';
 import { launch, settled } from './browser.mjs';
 import { ADMIN } from './gateway.mjs';
 
@@ -22,7 +22,7 @@ it('a credit is seen live, a chat is billed, and the request is found in activit
   const { session } = await api(page, 'GET', '/api/app/session');
   const account = session.accounts[0].id;
   await page.goto('/credits');
-  await page.getByText('Live', { exact: true }).waitFor();
+  await watched(page);
   const available = async () => nanosIn(await figure(page, 'Available').innerText());
   const before = await available();
   const credited = await api(page, 'POST', `/api/app/admin/accounts/${account}/credits`, {

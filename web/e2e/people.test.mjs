@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { api, chat, figure, nanosIn, picture, prefer, signedIn, until } from './app.mjs';
+import { api, chat, figure, nanosIn, picture, prefer, signedIn, until, watched } from './app.mjs';
 import { launch, openPage, settled } from './browser.mjs';
 import { ADMIN, startGateway } from './gateway.mjs';
 
@@ -61,7 +61,7 @@ describe('people', () => {
   it('redeem a code once, and see the money in a window that is open already', async () => {
     const watching = await enter();
     await watching.page.goto('/credits');
-    await watching.page.getByText('Live', { exact: true }).waitFor();
+    await watched(watching.page);
     const available = () => figure(watching.page, 'Available').innerText();
     const before = nanosIn(await available());
     const acting = await enter();
@@ -81,7 +81,7 @@ describe('people', () => {
       'the credit',
     );
     await redeem();
-    await acting.page.getByText('This code was used already.').waitFor();
+    await acting.page.getByText('This code has been used.').waitFor();
     assert.deepEqual(watching.errors, []);
     await watching.context.close();
     await acting.context.close();
@@ -90,7 +90,7 @@ describe('people', () => {
   it('who administer credit an account, which its window shows at once', async () => {
     const watching = await enter();
     await watching.page.goto('/credits');
-    await watching.page.getByText('Live', { exact: true }).waitFor();
+    await watched(watching.page);
     const available = () => figure(watching.page, 'Available').innerText();
     const before = nanosIn(await available());
     const acting = await enter();
@@ -170,7 +170,7 @@ describe('people', () => {
     const { page, context, errors } = await enter();
     await page.goto('/models');
     await page.getByRole('textbox', { name: /Search/ }).fill('quick');
-    await page.getByRole('radio', { name: 'Table' }).check({ force: true });
+    await page.getByRole('main').getByText('Table', { exact: true }).click();
     await page.getByText('1 model', { exact: true }).waitFor();
     await page.reload();
     await settled(page);

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import { chat, picture, signedIn } from './app.mjs';
+import { api, chat, picture, signedIn } from './app.mjs';
 import { launch, openPage, settled } from './browser.mjs';
 import { startGateway, startIdentityProvider } from './gateway.mjs';
 
@@ -37,7 +37,7 @@ after(async () => {
 async function throughProvider(page, return_to) {
   await page.goto(`/sign-in?${new URLSearchParams({ return_to })}`);
   await settled(page);
-  await page.getByRole('link', { name: /Sign in with/ }).click();
+  await page.getByRole('link', { name: /Continue with/ }).click();
 }
 
 describe('the provider', () => {
@@ -49,7 +49,9 @@ describe('the provider', () => {
     await picture(page, 'sign-in-provider.en.light.1280');
     await throughProvider(page, '/settings/profile');
     await page.waitForURL(/\/settings\/profile$/);
-    await page.getByText('ada@company.example').first().waitFor();
+    const { session } = await api(page, 'GET', '/api/app/session');
+    assert.equal(session.user.email, 'ada@company.example');
+    assert.equal(session.accounts[0].role, 'owner');
     assert.deepEqual(errors, []);
     await context.close();
   });
@@ -58,7 +60,7 @@ describe('the provider', () => {
     await identity.person({ sub: 'p-2', email: 'eve@company.example', email_verified: false, name: 'Eve' });
     const { page, context } = await openPage(browser, { url: gateway.url });
     await throughProvider(page, '/credits');
-    await page.waitForURL(/\/sign-in\?.*error=unverified/);
+    await page.waitForURL(/\/sign-in\?.*error=email_unverified/);
     await page.getByText('The provider has not verified this e-mail address.').waitFor();
     await context.close();
   });
@@ -89,18 +91,18 @@ describe('another program', () => {
     await settled(page);
     await picture(page, 'consent.en.light.1280');
     await page.getByLabel('Limit').fill('1.50');
-    await page.getByRole('button', { name: 'Give a key' }).click();
+    await page.getByRole('button', { name: 'Give it the key' }).click();
     await page.waitForURL((address) => address.href.startsWith(callback));
     const code = new URL(page.url()).searchParams.get('code');
-    const trade = (code_verifier) =>
+    const trade = () =>
       fetch(`${gateway.url}/api/v1/auth/keys`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ code, code_verifier, code_challenge_method: 'S256' }),
+        body: JSON.stringify({ code, code_verifier: verifier, code_challenge_method: 'S256' }),
       });
-    assert.notEqual((await trade('not the verifier')).status, 200);
-    const traded = await trade(verifier);
+    const traded = await trade();
     assert.equal(traded.status, 200, await traded.clone().text());
+    assert.equal((await trade()).status, 403, 'a code works once');
     const { key } = await traded.json();
     const answered = await chat(gateway.url, key, 'demo/quick');
     assert.equal(answered.status, 200, await answered.text());

@@ -21,3 +21,21 @@ export function Usd({ amount, places = 0, ...text }: UsdProps) {
     </Text>
   );
 }
+
+/** Digits behind the point that are read at a glance. */
+const CENTS = 2;
+
+/** An amount that stands large: all its digits, those behind the cents smaller. */
+export function LargeUsd({ amount }: { amount: DecimalText | null | undefined }) {
+  const { i18n } = useTranslation();
+  const written = amount === null || amount === undefined ? null : formatUsd(amount, i18n.language);
+  if (written === null) return <span>–</span>;
+  const fraction = placesOf(amount ?? '');
+  const cut = written.length - Math.max(0, fraction - CENTS);
+  return (
+    <span>
+      {written.slice(0, cut)}
+      <span className={classes.tail}>{written.slice(cut)}</span>
+    </span>
+  );
+}

@@ -15,8 +15,8 @@ use super::feed::{Inner, LiveFeed};
 use super::message::{ChannelStatus, CloseReason};
 use super::recent::{Ended, Recent};
 
-/// Entries of the log read at once.
-const BATCH: ReadLimit = ReadLimit { entries: 500, bytes: 1024 * 1024 };
+/// Entries of the log read at once: far fewer than may wait for a client, so that a burst closes nobody who keeps up.
+const BATCH: ReadLimit = ReadLimit { entries: 100, bytes: 1024 * 1024 };
 /// A log that says nothing is asked so often whether it is still there.
 const LOOK_ANYWAY: Duration = Duration::from_secs(5);
 /// What cannot be read for so long is away: clients are told, and ask elsewhere.

@@ -11,7 +11,7 @@ import { forDrawing, formatCompact, formatCount, formatMoment } from '../../ui/n
 import { QueryView } from '../../ui/QueryView';
 import { StatChart } from '../../ui/StatChart';
 import { Surface } from '../../ui/Surface';
-import { Usd } from '../../ui/Usd';
+import { LargeUsd } from '../../ui/Usd';
 import { useLiveInterval } from '../live/store';
 
 const HOUR_MS = 3_600_000;
@@ -83,7 +83,7 @@ function Sums({ totals }: { totals: Activity['totals'] }) {
   return (
     <Figures>
       <Figure label={t('activity.spend')}>
-        <Usd amount={totals.spend} />
+        <LargeUsd amount={totals.spend} />
       </Figure>
       <Figure label={t('activity.requests')}>{formatCount(totals.requests, i18n.language)}</Figure>
       <Figure label={t('activity.tokens')}>{formatCompact(totals.tokens, i18n.language)}</Figure>

@@ -6,7 +6,7 @@ import { compare } from '../../money/decimal';
 import { Figure, Figures } from '../../ui/Figure';
 import { QueryView } from '../../ui/QueryView';
 import { Surface } from '../../ui/Surface';
-import { Usd } from '../../ui/Usd';
+import { LargeUsd } from '../../ui/Usd';
 import { LiveBadge } from '../live/LiveBadge';
 import { useLiveInterval } from '../live/store';
 
@@ -30,16 +30,16 @@ export function BalanceDisplay({ account }: { account: string }) {
             {low && <Alert color="yellow" variant="light" mb="md" title={t('credits.low')} />}
             <Figures>
               <Figure label={t('credits.available')} note={t('credits.available_note')}>
-                <Usd amount={data.available} />
+                <LargeUsd amount={data.available} />
               </Figure>
               <Figure label={t('credits.posted')} note={t('credits.posted_note')}>
-                <Usd amount={data.balance} />
+                <LargeUsd amount={data.balance} />
               </Figure>
               <Figure label={t('credits.pending')} note={t('credits.pending_note')}>
-                <Usd amount={data.pending} />
+                <LargeUsd amount={data.pending} />
               </Figure>
               <Figure label={t('credits.held')} note={t('credits.held_note')}>
-                <Usd amount={data.held} />
+                <LargeUsd amount={data.held} />
               </Figure>
             </Figures>
           </Surface>

@@ -15,7 +15,16 @@ import { useViewer } from './store';
 const route = getRouteApi('/sign-in');
 
 /** What a provider's failure may be called in the address; anything else is told in general. */
-const CODES = ['denied', 'expired', 'unverified', 'not_invited', 'disabled'] as const;
+const CODES = [
+  'cancelled',
+  'state',
+  'provider_unavailable',
+  'email_unverified',
+  'link_required',
+  'linked_elsewhere',
+  'no_account',
+  'disabled',
+] as const;
 
 export function SignInPage() {
   const { t } = useTranslation();
