@@ -73,8 +73,11 @@ stage binary binary
 stage browser browser
 stage browser-distributed browser_distributed
 stage sdk suite sdk
+stage api suite api
+stage statistics suite statistics
 stage crash suite crash
 stage distributed suite distributed
+stage statistics-distributed env TEST_SHAPE=distributed bash tests/statistics/run.sh
 stage sdk-distributed env TEST_SHAPE=distributed bash tests/sdk/run.sh
 
 printf '\n==> summary\n'

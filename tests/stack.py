@@ -333,6 +333,13 @@ class Tollgate:
         except ValueError:
             raise AssertionError(f"{arguments}: exit {done.returncode}, no JSON:\n{done.stdout.decode()}\n{done.stderr.decode()}") from None
 
+    def exit_code(self, *arguments: str, seconds: float = 300) -> int:
+        """One of its commands, for how it ends only."""
+        done = subprocess.run(
+            [self.command, *arguments], cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
+        )
+        return done.returncode
+
     def verify_books(self) -> dict:
         """`audit` finds nothing and `replay --verify` rebuilds the same; gives what both say."""
         code, audit = self.run("audit", "--json")

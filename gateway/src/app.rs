@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use schemas::NodeId;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::FreeTier;
 use crate::control::Control;
 use crate::http::error::ApiError;
 use crate::metrics::IN_FLIGHT;
@@ -25,6 +26,7 @@ pub struct App {
     pub settlement: Arc<Settlement>,
     pub clients: ChannelClients,
     pub routing: Arc<Routing>,
+    pub free_tier: Arc<FreeTier>,
     pub readiness: Arc<Readiness>,
     pub places: Places,
     /// Every task a request leaves behind; awaited at shutdown.
@@ -47,6 +49,7 @@ impl AppState {
             settlement: Arc::clone(&app.settlement),
             clients: app.clients.unconnected(),
             routing: Arc::clone(&app.routing),
+            free_tier: Arc::clone(&app.free_tier),
             readiness: Arc::clone(&app.readiness),
             places: app.places.clone(),
             tasks: app.tasks.clone(),

@@ -56,8 +56,7 @@ impl Checks {
 
     /// Whether this gateway checks for all. Where the store cannot be asked, none does.
     async fn is_elected(&self, now: Timestamp) -> bool {
-        let gateways = self.app.control.store().gateways(now).await;
-        gateways.is_ok_and(|gateways| gateways.first().is_none_or(|first| first.gateway.node == self.app.node()))
+        self.app.control.store().is_elected(self.app.node(), now).await.unwrap_or(false)
     }
 
     fn send_due(&mut self, now: Timestamp, stop: &CancellationToken) {

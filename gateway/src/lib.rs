@@ -18,4 +18,5 @@ pub mod relay;
 pub mod routing;
 pub mod settlement;
 pub mod signin;
+pub mod webhooks;
 pub mod wire;

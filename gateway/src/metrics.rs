@@ -45,6 +45,11 @@ pub const CHANNEL_STATUS: &str = "tollgate_channel_status";
 /// Health checks, by channel and outcome.
 pub const CHECKS_TOTAL: &str = "tollgate_channel_checks_total";
 
+/// Balances that fell below their accounts' thresholds.
+pub const BALANCE_ALERTS_TOTAL: &str = "tollgate_balance_alerts_total";
+/// Attempts to deliver a message to a receiver outside, by outcome.
+pub const WEBHOOK_ATTEMPTS_TOTAL: &str = "tollgate_webhook_attempts_total";
+
 /// Tells the recorder what each name means. Called once at start.
 pub fn describe() {
     describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route, outcome and status");
@@ -55,6 +60,8 @@ pub fn describe() {
     describe_counter!(KEYS_REFUSED_TOTAL, Unit::Count, "Keys of channels that their provider began to refuse");
     describe_gauge!(CHANNEL_STATUS, Unit::Count, "How a channel does: 0 healthy, 1 degraded, 2 unhealthy");
     describe_counter!(CHECKS_TOTAL, Unit::Count, "Health checks of channels, by outcome");
+    describe_counter!(BALANCE_ALERTS_TOTAL, Unit::Count, "Balances that fell below their accounts' thresholds");
+    describe_counter!(WEBHOOK_ATTEMPTS_TOTAL, Unit::Count, "Attempts to deliver webhooks, by outcome");
     describe_histogram!(TIME_TO_FIRST_TOKEN_SECONDS, Unit::Seconds, "From admission to the first token");
     describe_histogram!(REQUEST_DURATION_SECONDS, Unit::Seconds, "From admission to the end of the answer");
     describe_counter!(CHARGED_NANOS_TOTAL, Unit::Count, "Nano-dollars charged to customers");

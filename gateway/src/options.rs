@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use schemas::NanoUsd;
 
+use crate::admission::FreeTierRules;
 use crate::routing::RoutingRules;
 
 /// What the gateway is told at start. All limits are named here and nowhere else.
@@ -36,6 +37,8 @@ pub struct Options {
     /// A provider that asks to wait longer is not waited for.
     pub retry_wait_max: Duration,
     pub routing: RoutingRules,
+    /// Limits of free models; `None` for none.
+    pub free_tier: Option<FreeTierRules>,
     /// Channels of the administration API may be at private, link-local and loopback addresses. Channels of the file may
     /// be anywhere: they are the operator's own word.
     pub allow_private_upstreams: bool,
@@ -94,6 +97,7 @@ impl Default for Options {
             retry_backoff: Duration::from_millis(100),
             retry_wait_max: Duration::from_secs(2),
             routing: RoutingRules::default(),
+            free_tier: None,
             allow_private_upstreams: false,
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(120),

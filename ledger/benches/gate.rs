@@ -99,6 +99,7 @@ fn ask(customer: &Customer, owner: NodeId, now: Timestamp) -> ReserveCommand {
         account_id: customer.account_id,
         key: Some(KeyPolicy { key_id: customer.key_id, limit: Some(limit), rates: RATES }),
         account_rates: RATES,
+        free: None,
         hold: NanoUsd::from_nanos(1_000),
         minimum: NanoUsd::from_nanos(100),
         worst_case: NanoUsd::from_nanos(1_500),

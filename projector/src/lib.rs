@@ -30,4 +30,4 @@ pub use query::{
 pub use row::{Status, UsageRow};
 pub use sqlite::SqliteAnalytics;
 pub use store::{Access, AnalyticsStore, Digests, ProjectOutcome, RefreshOutcome};
-pub use usage::{Dimension, EndpointHour, Interval, UsageGroup, UsageQuery, UsageTotals};
+pub use usage::{Dimension, EndpointHour, Interval, UsageFilter, UsageGroup, UsageQuery, UsageTotals};

@@ -43,6 +43,7 @@ pub struct GenerationQuery {
 /// Usage by day, model and endpoint; both days included.
 #[derive(Debug, Clone, Copy)]
 pub struct ActivityQuery {
+    /// `None`: of all customers; the platform's own health probes are left out.
     pub account: Option<AccountId>,
     pub key: Option<KeyId>,
     pub from: Day,

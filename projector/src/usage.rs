@@ -29,6 +29,19 @@ pub enum Dimension {
 pub enum Interval {
     Hour,
     Day,
+    /// From Monday to Sunday, of the days that were asked for.
+    Week,
+    /// Of the calendar, likewise.
+    Month,
+}
+
+/// Usage whose dimension has one of some values, or none of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UsageFilter {
+    /// Not [`Dimension::Time`], which `from` and `to` are for: by that nothing is filtered.
+    pub dimension: Dimension,
+    pub values: Vec<String>,
+    pub is_excluded: bool,
 }
 
 /// Which usage. Expired holds name no model and are left out.
@@ -39,10 +52,12 @@ pub struct UsageQuery {
     pub key: Option<KeyId>,
     pub model: Option<String>,
     pub app: Option<String>,
+    /// All of them hold.
+    pub filters: Vec<UsageFilter>,
     pub interval: Interval,
-    /// Buckets that begin at or after.
+    /// Hours, or days where the interval is longer, that begin at or after.
     pub from: Timestamp,
-    /// Buckets that begin before.
+    /// Those that begin before.
     pub to: Timestamp,
     /// Without any, everything is one group.
     pub by: Vec<Dimension>,

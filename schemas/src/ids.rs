@@ -28,7 +28,7 @@ macro_rules! prefixed_id {
         impl $name {
             /// A new id that sorts after every earlier one.
             pub fn mint() -> Self {
-                Self(Uuid::now_v7())
+                Self(crate::clock::new_uuid())
             }
         }
 
@@ -115,7 +115,7 @@ const RANDOM_BITS: u32 = 74;
 
 impl RequestId {
     pub fn mint() -> Self {
-        Self(Uuid::now_v7())
+        Self(crate::clock::new_uuid())
     }
 
     /// Milliseconds since 1970 at which the id was minted.

@@ -5,6 +5,7 @@
 //! Start at [`money`], then [`price`] and [`cost`]; [`event`] is what the log holds and [`terminal`] says
 //! which of several events about one request counts.
 
+pub mod clock;
 pub mod cost;
 pub mod event;
 pub mod ids;

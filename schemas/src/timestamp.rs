@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -41,10 +40,9 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// The wall clock. Never called where events are applied: `apply` sees only event bytes.
+    /// The wall clock ([`crate::clock`]). Never called where events are applied: `apply` sees only event bytes.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        Self(crate::clock::now_micros())
     }
 
     pub fn day(self) -> Day {

@@ -50,7 +50,7 @@ SLOW_POINTS = {"gateway-1": ["gateway.after_reserve"], "ledger": ["reaper.before
 #: Passed too seldom to wait for a later time.
 SELDOM = ("gate.", "reaper.", "projector.", "gateway.before_checkpoint", "gateway.after_credit", "gateway.after_reserve")
 PASSES_MAX = 12
-DIE_SECONDS = 60
+DIE_SECONDS = 120
 OVERDUE_SECONDS = 120
 
 

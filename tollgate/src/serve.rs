@@ -3,33 +3,33 @@
 //! All roles in one process, or one role a process against shared stores; the doors differ, the inside is the same
 //! ([`Core`]).
 
+mod running;
+
 use std::sync::Arc;
 
 use axum::Router;
+use gateway::admission::FreeTier;
 use gateway::app::{App, AppState, Places};
-use gateway::checks::Checks;
 use gateway::control::ControlError;
-use gateway::control::board::HealthBoard;
 use gateway::control::credits::CreditError;
-use gateway::control::store::Act;
-use gateway::dashboard::{Dashboard, LiveFeed};
+use gateway::dashboard::LiveFeed;
 use gateway::http::lanes::{LaneWork, Lanes};
-use gateway::http::operators::MetricsText;
 use gateway::providers::ChannelClients;
-use gateway::providers::demo;
+use gateway::providers::demo::Pace;
 use gateway::routing::Routing;
-use gateway::signin::{SignIn, SignInError};
+use gateway::signin::SignInError;
+use gateway::webhooks::WebhookError;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use schemas::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Loaded};
 use crate::data_dir::LockedDataDir;
-use crate::deployment::{Core, OpenError, Roles, StartError, Stores, local_router, offered_channels, operations};
+use crate::deployment::{Core, OpenError, Roles, StartError, Stores, local_router};
 use crate::local_api::socket;
-use crate::welcome::Welcome;
+
+pub use running::Running;
 
 /// What `/readyz` says while the process is ending.
 const SHUTTING_DOWN: &str = "its own shutdown";
@@ -39,6 +39,8 @@ const SHUTTING_DOWN: &str = "its own shutdown";
 pub struct ServeOptions {
     /// Print a new API key for the first account.
     pub new_key: bool,
+    /// How fast the demo provider answers.
+    pub demo_pace: Pace,
 }
 
 /// Why a deployment did not start, or did not stop in order.
@@ -58,6 +60,8 @@ pub enum ServeError {
     Client(#[from] gateway::control::secrets::SecretError),
     #[error("signing in cannot be offered")]
     SignIn(#[from] SignInError),
+    #[error("webhooks cannot be sent")]
+    Webhooks(#[from] WebhookError),
     #[error("metrics cannot be recorded")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("connections could not be served")]
@@ -102,62 +106,12 @@ impl StoppedDeployment {
 
 /// Runs a gateway, and the roles beside it that are asked for, until the process is told to stop.
 pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, options: ServeOptions) -> Result<(), ServeError> {
-    let recorder = PrometheusBuilder::new().install_recorder()?;
-    gateway::metrics::describe();
-    let config = &loaded.config;
-    let listener = listen(config).await?;
+    let listener = listen(&loaded.config).await?;
     let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
-    // One gateway at a time: of several that start together, one makes what a first start needs.
-    let alone = stores.control.alone().await?;
-    stores.control.apply_file_channels(&Act::new("file", Timestamp::now()), &offered_channels(config, &stores.control)).await?;
-    let core = Arc::new(start(config, stores, roles).await?);
-    let board = HealthBoard::new(core.services.control.clone(), core.stores.spool.producer().node);
-    board.restore().await.map_err(ControlError::from)?;
-    let (app, stop_serving) = (app(config, &core), CancellationToken::new());
-    let live = live_feed(config, &core, &app, &stop_serving);
-    let dashboard = Arc::new(Dashboard {
-        services: Arc::clone(&core.services),
-        sign_in: SignIn::new(&core.services.control, config.sign_in_options()?)?,
-        trusted_proxies: config.trusted_proxies(),
-        operations: operations(&core, &loaded.backends),
-        live: live.clone(),
-        public_statistics: config.stats.public,
-    });
-    let welcome = Welcome::prepare(config, &dashboard, options.new_key).await?;
-    drop(alone);
-    let background = TaskTracker::new();
-    let metrics_text: MetricsText = Arc::new(move || recorder.render());
-    let works = (0..lanes_wanted()).map(|_| LaneWork {
-        router: gateway::http::router(app.with_own_connections(), Arc::clone(&dashboard), Arc::clone(&metrics_text)),
-        requests: app.tasks.clone(),
-    });
-    let lanes = Lanes::start(works.collect(), stop_serving.clone()).map_err(ServeError::Serve)?;
-    serve_socket(&background, &core, &data_dir, &stop_serving);
-    welcome.print(&app.options.public_url, &core.services.control.catalog());
-    let (checks, watching) = (Checks::new(app.clone()), stop_serving.clone());
-    background.spawn(checks.run(watching.clone()));
-    background.spawn(async move { board.run(watching).await });
-    background.spawn(live.run());
-    let abandon = lanes.abandoned();
-    let serving = background.spawn(async move {
-        lanes.accept_from(listener).await;
-        tokio::task::spawn_blocking(move || lanes.join()).await
-    });
+    let running = Running::start(&loaded, stores, data_dir, roles, options, listener).await?;
+    running.print_welcome();
     wait_for_signal().await;
-    tracing::info!("stopping: running requests are finished first");
-    core.readiness.lost(SHUTTING_DOWN);
-    stop_serving.cancel();
-    end_requests(&app).await;
-    background.close();
-    if tokio::time::timeout(app.options.shutdown_grace, background.wait()).await.is_err() {
-        tracing::warn!("connections were still open; they are closed");
-        abandon.cancel();
-    }
-    // A lane that panicked has said so; its requests ended themselves.
-    let _ = serving.await;
-    drop(app);
-    stop(core).await;
-    drop(data_dir);
+    running.stop().await;
     Ok(())
 }
 
@@ -174,7 +128,7 @@ pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Resu
     let listener = listen(config).await?;
     let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
     let core = Arc::new(start(config, stores, roles).await?);
-    let app = app(config, &core);
+    let app = app(config, &core, Pace::default());
     let stop_serving = CancellationToken::new();
     let background = TaskTracker::new();
     serve_socket(&background, &core, &data_dir, &stop_serving);
@@ -214,17 +168,6 @@ async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Running requests have the grace period; then they are ended and settled for what was delivered.
-async fn end_requests(app: &AppState) {
-    app.tasks.close();
-    if tokio::time::timeout(app.options.shutdown_grace, app.tasks.wait()).await.is_ok() {
-        return;
-    }
-    tracing::warn!(requests = app.settlement.in_flight.count(), "running requests are ended");
-    app.settlement.in_flight.abort_all();
-    app.tasks.wait().await;
-}
-
 async fn stop(core: Arc<Core>) {
     match Arc::try_unwrap(core) {
         Ok(core) => core.stop().await,
@@ -238,14 +181,17 @@ async fn start(config: &Config, stores: Stores, roles: Roles) -> Result<Core, Se
     let core = Core::start(stores, roles, config.into()).await?;
     let options = config.gateway_options();
     core.services.share_routing(Routing::new(options.routing, options.allow_private_upstreams));
+    core.services.share_free_tier(FreeTier::new(options.free_tier));
+    core.services.share_webhooks(config.webhook_options());
     Ok(core)
 }
 
-fn app(config: &Config, core: &Core) -> AppState {
+fn app(config: &Config, core: &Core, demo_pace: Pace) -> AppState {
     let options = config.gateway_options();
     AppState(Arc::new(App {
-        clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()).with_private(options.allow_private_upstreams),
+        clients: ChannelClients::new(options.connect_timeout, demo_pace).with_private(options.allow_private_upstreams),
         routing: Arc::clone(core.services.routing()),
+        free_tier: Arc::clone(core.services.free_tier()),
         control: core.stores.control.clone(),
         ledger: core.stores.ledger.clone(),
         settlement: Arc::clone(&core.settlement),

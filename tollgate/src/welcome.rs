@@ -1,5 +1,6 @@
 //! What `serve` tells whoever started it: where to go, a key to use, a first request.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use gateway::control::bootstrap::{BootstrapOptions, FirstAdministrator, bootstrap, first_administrator, initial_credit, new_printed_key};
@@ -50,6 +51,18 @@ impl Welcome {
             None => None,
         };
         Ok(Self { inference_key, management_key, administrator })
+    }
+
+    /// The same for a command that prints for itself: what a first start made, by what it is for.
+    pub fn credentials(&self) -> BTreeMap<&'static str, String> {
+        let mut credentials = BTreeMap::new();
+        if let Some(FirstAdministrator { email, password: Some(password) }) = &self.administrator {
+            credentials.insert("sign_in", format!("{email} / {}", password.expose()));
+        }
+        for (what, key) in [("api_key", &self.inference_key), ("management_key", &self.management_key)] {
+            credentials.extend(key.as_ref().map(|key| (what, key.expose().to_owned())));
+        }
+        credentials
     }
 
     /// Prints to standard output; what cannot be printed is no reason not to serve.

@@ -1,10 +1,11 @@
 //! Admission of one request: its estimate, and the one atomic call that reserves it.
 
-use ledger::gate::{RateLimits, ReserveCommand, Reserved, RestoredHold};
+use ledger::gate::{RateLimits, Refusal, ReserveCommand, Reserved, RestoredHold};
 use schemas::{RequestId, Timestamp};
 use tokio::time::Instant;
 
 use super::estimate::{Estimate, EstimateLimits, Grant};
+use super::free_tier::FreeAllowance;
 use super::refusal::{gate_error, refusal_error};
 use crate::app::App;
 use crate::control::catalog::{Endpoint, Key};
@@ -34,15 +35,45 @@ pub struct Admitted {
     pub prompt_tokens_expected: u64,
 }
 
-/// Reserves what a request can cost at the first planned endpoint.
+/// Reserves what a request can cost at the first planned endpoint. Where the account's free requests are used up, free
+/// endpoints leave the plan, and what is left of it is tried.
 pub async fn admit(
     app: &App,
     request_id: RequestId,
     key: &Key,
     request: &ChatRequest<'_>,
     prompt: PromptSize,
-    plan: &Plan,
+    plan: &mut Plan,
 ) -> Result<Admitted, ApiError> {
+    let mut free = allowance(app, key, request, plan).await;
+    let outcome = match reserve(app, request_id, key, request, prompt, (&*plan, free)).await? {
+        Err(refusal) if refusal.is_of_free_requests() && plan.leave_out(|endpoint| app.free_tier.covers(endpoint, &request.models)) => {
+            free = None;
+            reserve(app, request_id, key, request, prompt, (&*plan, free)).await?
+        }
+        answer => answer,
+    };
+    outcome.map_err(|refusal| {
+        metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
+        let estimate = estimate(app, plan.first(), prompt.tokens_max, request);
+        refusal_error(&refusal, &estimate, &app.options.public_url, free.and_then(|free| free.unlock))
+    })
+}
+
+/// What the account may ask of free models, where the first planned endpoint is one.
+async fn allowance(app: &App, key: &Key, request: &ChatRequest<'_>, plan: &Plan) -> Option<FreeAllowance> {
+    if app.free_tier.covers(plan.first(), &request.models) { app.free_tier.allowance(&app.ledger, key.account_id()).await } else { None }
+}
+
+/// The one call to the gate.
+async fn reserve(
+    app: &App,
+    request_id: RequestId,
+    key: &Key,
+    request: &ChatRequest<'_>,
+    prompt: PromptSize,
+    (plan, free): (&Plan, Option<FreeAllowance>),
+) -> Result<Result<Admitted, Refusal>, ApiError> {
     let (prompt_tokens_max, prompt_tokens_expected) = (prompt.tokens_max, prompt.expected);
     let estimate = estimate(app, plan.first(), prompt_tokens_max, request);
     let worst_case = if request.stream { estimate.hold } else { estimate.worst_case };
@@ -52,6 +83,7 @@ pub async fn admit(
         account_id: key.account_id(),
         key: Some(key.policy),
         account_rates: RateLimits::default(),
+        free: free.map(|free| free.limits),
         hold: estimate.hold,
         minimum: estimate.minimum,
         worst_case,
@@ -75,12 +107,9 @@ pub async fn admit(
                 admitted_at,
                 owner: app.node(),
             };
-            Ok(Admitted { request_id, admitted_at, epoch, hold, reserved_at, grant, prompt_tokens_max, prompt_tokens_expected })
+            Ok(Ok(Admitted { request_id, admitted_at, epoch, hold, reserved_at, grant, prompt_tokens_max, prompt_tokens_expected }))
         }
-        Reserved::Refused(refusal) => {
-            metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
-            Err(refusal_error(&refusal, &estimate, &app.options.public_url))
-        }
+        Reserved::Refused(refusal) => Ok(Err(refusal)),
     }
 }
 

@@ -5,14 +5,15 @@ use ledger::gate::{GateError, LimitLevel, LimitWindow, Refusal, RefusalCause};
 use schemas::{NanoUsd, Timestamp};
 
 use super::estimate::Estimate;
+use super::free_tier::Unlock;
 use crate::http::error::{ApiError, ErrorType};
 
 /// What a client whose gate is being rebuilt should wait.
 const GATE_RETRY_SECONDS: u64 = 2;
 
 /// Tells the client which limit refused it, what is posted, pending, held and available, and whether
-/// waiting helps. `required` is what the request would have held.
-pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str) -> ApiError {
+/// waiting helps. `unlock` is what would raise the account's limit of free models.
+pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str, unlock: Option<Unlock>) -> ApiError {
     let required = estimate.hold;
     let is_hopeless = matches!(refusal.cause, RefusalCause::Tokens { limit, .. } if estimate.tokens > limit);
     let retry_after = refusal.retry_after_ms.map(|millis| millis.div_ceil(1_000).max(1));
@@ -55,6 +56,11 @@ pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str) -
         )
         .with_metadata("limit_source", format!("{}_concurrency", refusal.level.as_str()))
         .with_metadata("limit", *limit),
+        RefusalCause::FreeDay { limit, resets_at } => free_day(*limit, *resets_at, unlock),
+        RefusalCause::FreeMinute { limit, remaining } => {
+            let error = ApiError::new(ErrorType::RateLimitExceeded, "Rate limit exceeded: free-models-per-min");
+            with_rate(error, "openrouter_free_tier_per_minute", u64::from(*limit), u64::from(*remaining), reset_millis(retry_after))
+        }
     };
     let error = error.with_metadata("level", refusal.level.as_str());
     let error = if error.status() == http::StatusCode::PAYMENT_REQUIRED { with_amounts(error, refusal, required) } else { error };
@@ -102,8 +108,30 @@ fn key_limit(
 }
 
 fn rate(whose: &str, what: &str, limit: u64, remaining: u64, retry_after_seconds: Option<u64>) -> ApiError {
-    let seconds = retry_after_seconds.unwrap_or(1);
-    let reset_millis = Timestamp::now().millis().saturating_add(i64::try_from(seconds).unwrap_or(0) * 1_000);
+    let message = format!("Rate limit exceeded: the {whose} may send {limit} {what} a minute.");
+    let error = ApiError::rate_limited(message, retry_after_seconds.unwrap_or(1));
+    with_rate(error, &format!("{what}_per_minute"), limit, remaining, reset_millis(retry_after_seconds))
+}
+
+/// The day's requests to free models are used up; in `OpenRouter`'s words, which clients look for.
+fn free_day(limit: u32, resets_at: Timestamp, unlock: Option<Unlock>) -> ApiError {
+    let message = match unlock {
+        Some(Unlock { credits, requests_per_day }) => format!(
+            "Rate limit exceeded: free-models-per-day. Add {credits} credits to unlock {requests_per_day} free model requests per day"
+        ),
+        None => "Rate limit exceeded: free-models-per-day-high-balance".to_owned(),
+    };
+    with_rate(ApiError::new(ErrorType::RateLimitExceeded, message), "openrouter_free_tier_daily", u64::from(limit), 0, resets_at.millis())
+}
+
+/// When a rate has room again, in milliseconds since 1970.
+fn reset_millis(retry_after_seconds: Option<u64>) -> i64 {
+    let wait = i64::try_from(retry_after_seconds.unwrap_or(1)).unwrap_or(0);
+    Timestamp::now().millis().saturating_add(wait.saturating_mul(1_000))
+}
+
+/// A rate in the headers and, as browsers cannot read those across origins, in the body.
+fn with_rate(error: ApiError, limit_source: &str, limit: u64, remaining: u64, reset_millis: i64) -> ApiError {
     let values = [
         ("x-ratelimit-limit", limit.to_string()),
         ("x-ratelimit-remaining", remaining.to_string()),
@@ -112,8 +140,8 @@ fn rate(whose: &str, what: &str, limit: u64, remaining: u64, retry_after_seconds
     let names = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
     let shown: serde_json::Map<String, serde_json::Value> =
         names.iter().zip(&values).map(|(name, (_, value))| ((*name).to_owned(), value.as_str().into())).collect();
-    let error = ApiError::rate_limited(format!("Rate limit exceeded: the {whose} may send {limit} {what} a minute."), seconds)
-        .with_metadata("limit_source", format!("{what}_per_minute"))
+    let error = error
+        .with_metadata("limit_source", limit_source)
         .with_metadata("limit", limit)
         .with_metadata("remaining", remaining)
         .with_metadata("headers", shown);

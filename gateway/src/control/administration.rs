@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex as SyncMutex;
 use schemas::{AccountId, ChannelId, KeyId, Timestamp, UserId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::account::{ACCOUNT_NAME_CHARS_MAX, Account, AccountStatus};
@@ -21,7 +21,7 @@ use super::governing::Governing;
 use super::key::{ApiKey, InvalidKey, KeyHash};
 use super::people::UserPreferences;
 use super::secrets::{Secret, SecretError, SecretKey};
-use super::store::{Act, Alone, ChannelDraft, ControlStore, ManagedBy, StoreError, StoredChannel};
+use super::store::{Act, Alone, ChannelDraft, ControlStore, ManagedBy, ScheduledPrice, StoreError, StoredChannel, Withdrawn};
 use crate::routing::RoutingPreferences;
 
 /// The setting that says which secret key the stored secrets were sealed with.
@@ -29,6 +29,9 @@ const SECRET_KEY_ID: &str = "secret_key_id";
 
 /// A store that could not be followed is tried again after so long.
 const FOLLOW_RETRY: Duration = Duration::from_millis(500);
+
+/// A clock that was set is noticed after so long, for the prices that wait for a moment.
+const PRICE_LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Why an act was not done.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,9 @@ struct Inner {
     written_uses: SyncMutex<Timestamp>,
     /// The store's version that the catalog shows at least.
     version: AtomicU64,
+    /// When the next price comes into force, and word that it is another moment now.
+    next_price: SyncMutex<Option<Timestamp>>,
+    next_price_moved: Notify,
 }
 
 impl Control {
@@ -86,6 +92,8 @@ impl Control {
             acts: Mutex::new(()),
             written_uses: SyncMutex::new(now),
             version: AtomicU64::new(0),
+            next_price: SyncMutex::default(),
+            next_price_moved: Notify::new(),
         }));
         control.reload().await?;
         Ok(control)
@@ -121,7 +129,7 @@ impl Control {
         // Read first: what is done while the rest is read is seen, or seen to be missing.
         let version = self.0.store.version().await?.unwrap_or_default();
         let (accounts, keys) = (self.0.store.accounts().await?, self.0.store.keys().await?);
-        let channels = self.0.store.channels().await?;
+        let channels = self.channels_now().await?;
         let users = self.0.store.all_user_preferences().await?;
         let of_accounts = self.0.store.all_account_preferences().await?;
         let governing = Governing::new(users.into_iter().map(|(user, preferences)| (user, preferences.routing)), of_accounts);
@@ -291,6 +299,58 @@ impl Control {
         Ok(stored)
     }
 
+    /// Gives a model on a channel another price from a later moment on; the version's id.
+    pub async fn schedule_price(&self, act: &Act, scheduled: &ScheduledPrice) -> Result<String, ControlError> {
+        let _act = self.0.acts.lock().await;
+        self.changeable(scheduled.channel_id).await?;
+        let version = self.0.store.schedule_price(act, scheduled).await?;
+        self.reload_channels().await?;
+        Ok(version)
+    }
+
+    /// Takes a scheduled price back, if its moment has not come.
+    pub async fn withdraw_price(&self, act: &Act, version: &str) -> Result<Withdrawn, ControlError> {
+        let _act = self.0.acts.lock().await;
+        let withdrawn = self.0.store.withdraw_price(act, version).await?;
+        self.reload_channels().await?;
+        Ok(withdrawn)
+    }
+
+    /// Brings scheduled prices into force when their moment comes, until `stop`.
+    pub async fn keep_prices(&self, stop: CancellationToken) {
+        let mut failing = false;
+        while let Some(reloaded) = stop.run_until_cancelled(self.price_came()).await {
+            if let Err(error) = &reloaded
+                && !failing
+            {
+                tracing::warn!(error = error as &dyn std::error::Error, "a price that is due cannot be read; trying again");
+            }
+            failing = reloaded.is_err();
+            if failing && stop.run_until_cancelled(tokio::time::sleep(FOLLOW_RETRY)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next price and reads it. Safe to drop at any time.
+    async fn price_came(&self) -> Result<(), ControlError> {
+        loop {
+            let next = *self.0.next_price.lock();
+            let wait = next.map_or(PRICE_LOOK_EVERY, |next| {
+                let micros = next.micros().saturating_sub(Timestamp::now().micros());
+                Duration::from_micros(u64::try_from(micros).unwrap_or(0)).min(PRICE_LOOK_EVERY)
+            });
+            tokio::select! {
+                () = self.0.next_price_moved.notified() => continue,
+                () = tokio::time::sleep(wait) => {}
+            }
+            if next.is_some_and(|next| next <= Timestamp::now()) {
+                let _act = self.0.acts.lock().await;
+                return self.reload_channels().await;
+            }
+        }
+    }
+
     pub async fn delete_channel(&self, act: &Act, id: ChannelId) -> Result<(), ControlError> {
         let _act = self.0.acts.lock().await;
         self.changeable(id).await?;
@@ -364,8 +424,18 @@ impl Control {
         Ok(self.0.store.save_channel(act, &draft).await?)
     }
 
+    /// Every channel with the prices in force now, and notes when the next one comes into force.
+    async fn channels_now(&self) -> Result<Vec<StoredChannel>, ControlError> {
+        let now = Timestamp::now();
+        let channels = self.0.store.channels_at(now).await?;
+        let next = self.0.store.next_price_change(now).await?;
+        *self.0.next_price.lock() = next;
+        self.0.next_price_moved.notify_one();
+        Ok(channels)
+    }
+
     async fn reload_channels(&self) -> Result<(), ControlError> {
-        let channels = self.0.store.channels().await?;
+        let channels = self.channels_now().await?;
         self.swap(self.0.catalog.load().with_channels(&channels, &self.0.secret_key)?);
         Ok(())
     }
@@ -384,6 +454,7 @@ impl Control {
                 resealed.push((channel.id, first, more));
             }
         }
+        self.reseal_balance_alerts().await?;
         self.0.store.reseal_channels(act, &resealed, (SECRET_KEY_ID, &key.id())).await?;
         self.reload_channels().await?;
         Ok(Rotation { channels: resealed.len(), secret_key_id: key.id() })

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod administration;
 pub mod announcements;
+pub mod balance_alert;
 pub mod board;
 pub mod bootstrap;
 pub mod catalog;

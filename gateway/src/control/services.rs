@@ -15,7 +15,9 @@ use super::announcements::announce_due;
 use super::credits::CreditDesk;
 use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
 use super::usage_cache::UsageCache;
+use crate::admission::FreeTier;
 use crate::routing::Routing;
+use crate::webhooks::WebhookOptions;
 
 /// Between two rounds of upkeep.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
@@ -29,6 +31,8 @@ pub struct Services {
     pub spool: Spool,
     pub credits: CreditDesk,
     routing: OnceLock<Arc<Routing>>,
+    free_tier: OnceLock<Arc<FreeTier>>,
+    webhooks: OnceLock<WebhookOptions>,
     pub usage: UsageCache,
     stats: EndpointStatsCache,
 }
@@ -50,6 +54,8 @@ impl Services {
             spool,
             credits,
             routing: OnceLock::new(),
+            free_tier: OnceLock::new(),
+            webhooks: OnceLock::new(),
             usage: UsageCache::default(),
             stats: EndpointStatsCache::default(),
         })
@@ -67,6 +73,30 @@ impl Services {
         }
     }
 
+    /// Which limits free models have; where nobody shared any, none.
+    pub fn free_tier(&self) -> &Arc<FreeTier> {
+        self.free_tier.get_or_init(Arc::default)
+    }
+
+    /// Shares the limits of free models; once, before anybody asks.
+    pub fn share_free_tier(&self, free_tier: FreeTier) {
+        if self.free_tier.set(Arc::new(free_tier)).is_err() {
+            tracing::warn!("free models were limited twice; the first limits stay");
+        }
+    }
+
+    /// How and where to messages are sent; where nobody shared anything, to public addresses.
+    pub fn webhooks(&self) -> WebhookOptions {
+        *self.webhooks.get_or_init(WebhookOptions::default)
+    }
+
+    /// Shares how messages are sent; once, before anybody asks.
+    pub fn share_webhooks(&self, options: WebhookOptions) {
+        if self.webhooks.set(options).is_err() {
+            tracing::warn!("webhooks were configured twice; the first configuration stays");
+        }
+    }
+
     pub async fn endpoint_stats(&self, now: Timestamp) -> Result<Arc<EndpointStats>, AnalyticsError> {
         self.stats.recent(&self.analytics, now).await
     }
@@ -81,7 +111,8 @@ impl Services {
     /// Keeps the store up to date, and the catalog with it, until `stop`; then the store once more. `idempotency` is how long
     /// an idempotency key is kept.
     pub async fn run_upkeep(&self, idempotency: Duration, stop: CancellationToken) {
-        tokio::join!(self.control.follow(stop.clone()), self.keep_up(idempotency, stop));
+        let (follow, prices) = (self.control.follow(stop.clone()), self.control.keep_prices(stop.clone()));
+        tokio::join!(Box::pin(follow), Box::pin(prices), self.keep_up(idempotency, stop));
     }
 
     async fn keep_up(&self, idempotency: Duration, stop: CancellationToken) {

@@ -52,6 +52,12 @@ impl UsageCache {
         Ok(answer)
     }
 
+    /// Figures of now, in its turn.
+    pub async fn exact(&self, analytics: &AnalyticsStore, query: &UsageQuery) -> Result<Vec<UsageGroup>, AnalyticsError> {
+        let _turn = self.turns.acquire().await.ok();
+        analytics.usage(query).await
+    }
+
     fn known(&self, query: &UsageQuery, now: Timestamp) -> Option<Answer> {
         let answers = self.answers.lock();
         answers.get(query).filter(|(computed_at, _)| is_fresh(*computed_at, now)).map(|(_, answer)| Arc::clone(answer))

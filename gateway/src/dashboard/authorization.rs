@@ -31,13 +31,16 @@ use crate::signin::SignedIn;
 const CODE_LIFETIME_MICROS: i64 = 10 * 60 * 1_000_000;
 const URL_BYTES_MAX: usize = 2_048;
 const NAME_CHARS_MAX: usize = 100;
+/// Of a key of an app that said neither its name nor its address.
+const NAME_WITHOUT_HOST: &str = "app";
 /// RFC 7636's bounds of a challenge and a verifier.
 const CHALLENGE_BYTES: std::ops::RangeInclusive<usize> = 43..=128;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authorize {
-    callback_url: String,
+    /// Absent for an app without a browser of its own: the page shows the code, and a challenge is needed.
+    callback_url: Option<String>,
     code_challenge: Option<String>,
     /// `S256` or `plain`.
     code_challenge_method: Option<String>,
@@ -56,7 +59,9 @@ pub struct Authorize {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Authorized {
     /// Where the browser goes next: the app, with its code.
-    redirect_url: String,
+    redirect_url: Option<String>,
+    /// To be shown, where there is nowhere to go: the person carries it to the app.
+    code: Option<String>,
 }
 
 /// Lets an app have a key of this account.
@@ -68,9 +73,12 @@ pub async fn create_authorization_code(
     signed_in: SignedIn,
     JsonBody(body): JsonBody<Authorize>,
 ) -> Result<Response, ApiError> {
-    let host = callback_host(&body.callback_url)?;
+    let host = body.callback_url.as_deref().map(callback_host).transpose()?;
+    if host.is_none() && body.code_challenge.is_none() {
+        return Err(ApiError::bad_request("code_challenge", "`code_challenge` is needed where there is no `callback_url`"));
+    }
     let method = challenge_method(body.code_challenge.as_deref(), body.code_challenge_method.as_deref())?;
-    let name = body.name.unwrap_or(host);
+    let name = body.name.or(host).unwrap_or_else(|| NAME_WITHOUT_HOST.to_owned());
     if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(ApiError::bad_request("name", format!("`name` must have 1 to {NAME_CHARS_MAX} characters")));
     }
@@ -92,9 +100,13 @@ pub async fn create_authorization_code(
         expires_at: signed_in.now.plus_micros(CODE_LIFETIME_MICROS),
     };
     dashboard.services.control.store().insert_authorization_code(&stored).await?;
-    let separator = if body.callback_url.contains('?') { '&' } else { '?' };
+    let Some(callback_url) = body.callback_url else {
+        return Ok(created(Authorized { redirect_url: None, code: Some(code.as_str().to_owned()) }));
+    };
+    let separator = if callback_url.contains('?') { '&' } else { '?' };
     let state = body.state.map(|state| format!("&state={}", percent_encoded(&state))).unwrap_or_default();
-    Ok(created(Authorized { redirect_url: format!("{}{separator}code={}{state}", body.callback_url, code.as_str()) }))
+    let redirect_url = format!("{callback_url}{separator}code={}{state}", code.as_str());
+    Ok(created(Authorized { redirect_url: Some(redirect_url), code: None }))
 }
 
 /// Only https, or http on the app's own machine: a code must not cross a network in the clear.

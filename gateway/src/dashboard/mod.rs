@@ -9,6 +9,7 @@ mod activity;
 pub mod address;
 mod admin;
 pub mod authorization;
+mod balance_alerts;
 mod door;
 mod generations;
 mod journal;
@@ -96,6 +97,13 @@ pub fn documented_routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(transactions::export_transactions))
         .routes(routes!(journal::list_ledger_entries))
         .routes(routes!(redemptions::redeem_code))
+        .routes(routes!(
+            balance_alerts::get_app_balance_alert,
+            balance_alerts::set_app_balance_alert,
+            balance_alerts::delete_app_balance_alert
+        ))
+        .routes(routes!(balance_alerts::rotate_app_balance_alert_secret))
+        .routes(routes!(balance_alerts::list_app_balance_alert_deliveries))
         .routes(routes!(authorization::create_authorization_code))
         .merge(admin::routes())
         .merge(signin::routes())

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::{Administrator, Caller};
+use super::datasets::refuse_unkept;
 use super::envelope::{Data, UrlQuery};
 use super::error::ApiError;
 use super::generation::endpoint_id;
@@ -53,10 +54,17 @@ struct CurrentKey {
     account_id: String,
     #[schema(value_type = Vec<String>)]
     allowed_data_regions: [&'static str; 0],
-    /// There is no daily allowance of free requests to be used up.
-    #[schema(value_type = Option<u64>)]
-    free_model_daily_requests: Option<()>,
+    /// The account's requests to free models today; `null` where they have no limit.
+    free_model_daily_requests: Option<FreeDailyRequests>,
     rate_limit: DeprecatedRateLimit,
+}
+
+/// What is used of a UTC day's requests to free models, by all keys of the account.
+#[derive(Debug, Serialize, ToSchema)]
+struct FreeDailyRequests {
+    used: u32,
+    limit: u32,
+    remaining: u32,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,10 +98,16 @@ async fn get_current_key(caller: Caller, State(services): State<Arc<Services>>) 
             organization_id: None,
             account_id: key.account_id.to_string(),
             allowed_data_regions: [],
-            free_model_daily_requests: None,
+            free_model_daily_requests: free_daily_requests(&services, key.account_id, caller.now).await?,
             rate_limit: DeprecatedRateLimit { requests: -1, interval: "10s", note: "This field is deprecated and safe to ignore." },
         },
     })
+}
+
+async fn free_daily_requests(services: &Services, account: AccountId, now: Timestamp) -> Result<Option<FreeDailyRequests>, ApiError> {
+    let Some(allowance) = services.free_tier().allowance(&services.ledger, account).await else { return Ok(None) };
+    let (used, limit) = (services.gate.free_requests(now, account).await?, allowance.limits.requests_per_day);
+    Ok(Some(FreeDailyRequests { used, limit, remaining: limit.saturating_sub(used) }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,6 +134,12 @@ struct ActivityParameters {
     #[param(value_type = Option<String>)]
     api_key_hash: Option<KeyHash>,
     account_id: Option<AccountId>,
+    /// Not kept here: refused.
+    user_id: Option<String>,
+    /// Not kept here: refused.
+    workspace_id: Option<String>,
+    /// Not kept here: refused.
+    group_by: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,6 +183,7 @@ async fn get_activity(
     State(services): State<Arc<Services>>,
     UrlQuery(query): UrlQuery<ActivityParameters>,
 ) -> Result<Data<Vec<ActivityItem>>, ApiError> {
+    refuse_unkept(&[("user_id", &query.user_id), ("workspace_id", &query.workspace_id), ("group_by", &query.group_by)])?;
     let today = administrator.0.now.day();
     let oldest = today.plus(-ACTIVITY_DAYS);
     let (from, to) = match query.date {

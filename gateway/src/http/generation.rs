@@ -20,6 +20,9 @@ use super::error::ApiError;
 use crate::control::Catalog;
 use crate::control::services::Services;
 
+/// OpenRouter's word for a request that was bound to no region.
+const DATA_REGION: &str = "global";
+
 pub fn routes() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::new().routes(routes!(get_generation))
 }
@@ -112,7 +115,8 @@ struct Generation {
     cache_discount: Option<UsdNumber>,
     is_byok: bool,
     service_tier: Option<String>,
-    data_region: Option<String>,
+    /// Always `global`: nothing is bound to a region.
+    data_region: &'static str,
     web_search_engine: Option<String>,
     response_cache_source_id: Option<String>,
     // Ours: how sure the numbers are, and how the request ended.
@@ -135,13 +139,14 @@ impl Serialize for RequestIdText {
 #[derive(Debug, Serialize, ToSchema)]
 struct ProviderResponse {
     endpoint_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     is_byok: bool,
     latency: u64,
     model_permaslug: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider_name: Option<String>,
     status: Option<u16>,
-    routed_service_tier: Option<String>,
 }
 
 impl Generation {
@@ -185,7 +190,7 @@ impl Generation {
             upstream_inference_cost: Some(charge),
             is_byok: false,
             service_tier: None,
-            data_region: None,
+            data_region: DATA_REGION,
             web_search_engine: None,
             response_cache_source_id: None,
             usage_source: usage.source.as_str(),
@@ -219,7 +224,6 @@ fn provider_responses(row: &UsageRow, catalog: &Catalog) -> Vec<ProviderResponse
             model_permaslug: attempt.model.clone(),
             provider_name: provider_name(&attempt.channel),
             status: attempt.status,
-            routed_service_tier: None,
         })
         .collect()
 }

@@ -46,7 +46,11 @@ pub struct KeyView {
     last_used_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     creator_user_id: Option<String>,
-    workspace_id: Option<String>,
+    /// Not known here: always `null`.
+    #[schema(value_type = Option<String>)]
+    external_user: Option<()>,
+    /// The account: it is the only space that a key can be in.
+    workspace_id: String,
     account_id: String,
     kind: KeyKind,
     scope: KeyScope,
@@ -113,7 +117,8 @@ async fn view(gate: &BalanceGate, key: ApiKey, last_used_at: Option<Timestamp>, 
         last_used_at: last_used_at.or(key.last_used_at),
         expires_at: key.expires_at,
         creator_user_id: key.creator_user_id.map(|user| user.to_string()),
-        workspace_id: None,
+        external_user: None,
+        workspace_id: key.account_id.to_string(),
         account_id: key.account_id.to_string(),
         kind: key.kind,
         scope: key.scope,

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+mod analytics;
 pub mod assets;
 pub mod body;
 pub mod caller;
@@ -12,6 +13,7 @@ pub mod catalog;
 mod causes;
 pub mod chat;
 mod cors;
+mod datasets;
 pub mod envelope;
 pub mod error;
 pub mod generation;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::routing::post;
 use axum::{Extension, Router};
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
@@ -9,8 +10,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::admin::users::{RESET_PASSWORD_PATH, reset_password};
 use super::caller::OwnMachine;
-use super::{account, admin, catalog, chat, generation, keys, messages};
+use super::{account, admin, analytics, catalog, chat, datasets, generation, keys, messages};
 use crate::app::AppState;
 use crate::control::services::Services;
 use crate::dashboard::authorization;
@@ -20,7 +22,8 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 
 /// The same for the deployment's own machine, without keys: for its socket and its command line only.
 pub fn local_routes(services: Arc<Services>) -> Router {
-    Router::new().nest("/api/v1", control_routes(services)).layer(Extension(OwnMachine))
+    let own = Router::new().route(RESET_PASSWORD_PATH, post(reset_password)).with_state(Arc::clone(&services));
+    Router::new().nest("/api/v1", control_routes(services).merge(own)).layer(Extension(OwnMachine))
 }
 
 /// All of them, with their state: they can be merged into a router of any other.
@@ -31,6 +34,7 @@ pub fn control_routes<S: Clone + Send + Sync + 'static>(services: Arc<Services>)
 /// The same with what OpenAPI says of them.
 pub fn documented_control_routes() -> OpenApiRouter<Arc<Services>> {
     let private = account::routes().merge(generation::routes()).merge(keys::routes()).merge(admin::routes());
+    let private = private.merge(analytics::routes()).merge(datasets::routes());
     let private = private.layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, PRIVATE));
     let traded_in = OpenApiRouter::new().routes(routes!(authorization::trade_in_authorization_code));
     private.merge(traded_in).merge(catalog::routes())

@@ -66,13 +66,13 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     request.session = request.session.or_else(|| job.session.as_deref().map(Cow::Borrowed));
     let catalog = app.control.catalog();
     let prompt = admission::prompt_size(&request);
-    let plan = routing::plan(&app.routing, &catalog, &job.key, &request, prompt, Timestamp::now())?;
+    let mut plan = routing::plan(&app.routing, &catalog, &job.key, &request, prompt, Timestamp::now())?;
     let id = RequestId::mint();
     let claim = match &job.idempotency_key {
         Some(word) => Some(Box::pin(idempotency::claim(app, claim_of(job.key.record.id, word.clone(), id, job.body_as_it_came()))).await?),
         None => None,
     };
-    let (admitted, open) = match accept(app, job, id, &request, prompt, &plan).await {
+    let (admitted, open) = match accept(app, job, id, &request, prompt, &mut plan).await {
         Ok(accepted) => accepted,
         Err(error) => {
             if let Some(claim) = claim {
@@ -99,7 +99,7 @@ async fn accept(
     id: RequestId,
     request: &ChatRequest<'_>,
     prompt: routing::PromptSize,
-    plan: &routing::Plan,
+    plan: &mut routing::Plan,
 ) -> Result<(admission::Admitted, OpenRequest), ApiError> {
     let admitted = admission::admit(app, id, &job.key, request, prompt, plan).await?;
     eventlog::fault::point("gateway.after_reserve");

@@ -64,6 +64,18 @@ impl Plan {
         if place == 0 { Some(&self.first) } else { self.rest.get(place - 1) }
     }
 
+    /// Leaves out endpoints that turned out to be closed to the account. False, and nothing changes, where none would be left.
+    pub fn leave_out(&mut self, is_closed: impl Fn(&Endpoint) -> bool) -> bool {
+        let mut left: Vec<Arc<Endpoint>> = self.endpoints().filter(|endpoint| !is_closed(endpoint)).cloned().collect();
+        if left.is_empty() {
+            return false;
+        }
+        self.is_sticky &= Arc::ptr_eq(&left[0], &self.first);
+        self.first = left.remove(0);
+        self.rest = left;
+        true
+    }
+
     pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         std::iter::once(&self.first).chain(&self.rest)
     }

@@ -208,6 +208,7 @@ mod tests {
             account_id: held.account_id,
             key: None,
             account_rates: Default::default(),
+            free: None,
             hold: NanoUsd::ZERO,
             minimum: NanoUsd::ZERO,
             worst_case: NanoUsd::ZERO,

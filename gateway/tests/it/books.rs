@@ -232,6 +232,7 @@ impl Books {
             account_id: account,
             key: Some(key.policy),
             account_rates: RateLimits::default(),
+            free: None,
             hold: cost,
             minimum: cost,
             worst_case: cost,

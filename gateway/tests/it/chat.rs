@@ -21,6 +21,7 @@ pub fn app(books: &Books) -> AppState {
     AppState(Arc::new(App {
         clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()),
         routing: Arc::clone(services.routing()),
+        free_tier: Arc::clone(services.free_tier()),
         control: services.control.clone(),
         ledger: services.ledger.clone(),
         settlement: Arc::new(settlement),

@@ -15,3 +15,4 @@ mod recovery;
 mod routing;
 mod security_headers;
 mod transcripts;
+mod webhooks;

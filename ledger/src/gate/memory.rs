@@ -168,6 +168,11 @@ impl MemoryGate {
         shard.accounts.get(&account_id).map_or(Ok(KeySpend::default()), |account| account.key_spend(key_id, now.day()))
     }
 
+    pub fn free_requests(&self, now: Timestamp, account_id: AccountId) -> Result<u32, GateError> {
+        let shard = self.open_shard(account_id)?;
+        Ok(shard.accounts.get(&account_id).map_or(0, |account| account.free_requests(now.day())))
+    }
+
     pub fn generation(&self, request_id: RequestId) -> Option<Bytes> {
         self.generations.get(request_id)
     }

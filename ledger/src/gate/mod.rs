@@ -25,7 +25,7 @@ pub use self::redis::{GateClock, RedisGate, RedisGateError, RedisGateOptions};
 pub use self::state::{GateSnapshot, GateState};
 pub use crate::posted::Posted;
 pub use crate::protocol::{
-    Amounts, GateError, KeyLimit, KeyPolicy, KeySpend, LimitLevel, LimitWindow, OverdueHold, RateLimits, Refusal, RefusalCause,
+    Amounts, FreeLimits, GateError, KeyLimit, KeyPolicy, KeySpend, LimitLevel, LimitWindow, OverdueHold, RateLimits, Refusal, RefusalCause,
     ReserveCommand, Reserved, RestoredHold, RestoredSpend, SettleCommand,
 };
 
@@ -130,6 +130,14 @@ impl BalanceGate {
         match self {
             Self::Memory(gate) => gate.key_spend(now, key_id),
             Self::Redis(gate) => boxed(gate.key_spend(now, key_id)).await,
+        }
+    }
+
+    /// Requests to free models that the account has been admitted for today, by the gate's clock, where they are limited.
+    pub async fn free_requests(&self, now: Timestamp, account_id: AccountId) -> Result<u32, GateError> {
+        match self {
+            Self::Memory(gate) => gate.free_requests(now, account_id),
+            Self::Redis(gate) => boxed(gate.free_requests(now, account_id)).await,
         }
     }
 

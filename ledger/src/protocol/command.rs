@@ -12,6 +12,8 @@ pub struct ReserveCommand {
     pub account_id: AccountId,
     pub key: Option<KeyPolicy>,
     pub account_rates: RateLimits,
+    /// Where it is for a free model and those are limited.
+    pub free: Option<FreeLimits>,
     /// Wanted. Zero for a free model, which is refused for money only if the account is negative.
     pub hold: NanoUsd,
     /// The least that is still useful. Where less than `hold` is available but not less than this, what is
@@ -49,6 +51,13 @@ pub struct RateLimits {
     pub requests_per_minute: Option<u32>,
     pub tokens_per_minute: Option<u64>,
     pub concurrency: Option<u32>,
+}
+
+/// What an account may ask of free models, with all its keys together. Zero lets nothing through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreeLimits {
+    pub requests_per_minute: u32,
+    pub requests_per_day: u32,
 }
 
 /// The answer to [`ReserveCommand`] and to a resize.
@@ -100,6 +109,13 @@ pub struct Refusal {
     pub retry_after_ms: Option<u64>,
 }
 
+impl Refusal {
+    /// The account's requests to free models are used up for now; others may be admitted.
+    pub const fn is_of_free_requests(&self) -> bool {
+        matches!(self.cause, RefusalCause::FreeDay { .. } | RefusalCause::FreeMinute { .. })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitLevel {
     Account,
@@ -141,6 +157,16 @@ pub enum RefusalCause {
     Concurrency {
         limit: u32,
     },
+    /// The account's requests to free models, of a UTC day.
+    FreeDay {
+        limit: u32,
+        resets_at: Timestamp,
+    },
+    /// The same, of a minute.
+    FreeMinute {
+        limit: u32,
+        remaining: u32,
+    },
 }
 
 impl RefusalCause {
@@ -155,6 +181,8 @@ impl RefusalCause {
             Self::Requests { .. } => "requests",
             Self::Tokens { .. } => "tokens",
             Self::Concurrency { .. } => "concurrency",
+            Self::FreeDay { .. } => "free_day",
+            Self::FreeMinute { .. } => "free_minute",
         }
     }
 }

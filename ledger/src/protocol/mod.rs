@@ -8,6 +8,7 @@
 pub mod account;
 pub mod command;
 pub mod error;
+pub mod free;
 pub mod key;
 pub mod lifecycle;
 pub mod rate;
@@ -16,7 +17,7 @@ pub mod window;
 
 pub use account::{AccountRules, AccountState, Moment};
 pub use command::{
-    Amounts, KeyLimit, KeyPolicy, KeySpend, LimitLevel, OverdueHold, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved,
+    Amounts, FreeLimits, KeyLimit, KeyPolicy, KeySpend, LimitLevel, OverdueHold, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved,
     RestoredHold, RestoredSpend, SettleCommand,
 };
 pub use error::GateError;

@@ -58,6 +58,7 @@ impl House {
             account_id,
             key: None,
             account_rates: Default::default(),
+            free: None,
             hold: NanoUsd::ZERO,
             minimum: NanoUsd::ZERO,
             worst_case: NanoUsd::ZERO,

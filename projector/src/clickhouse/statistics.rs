@@ -111,7 +111,10 @@ impl ClickHouseAnalytics {
         order: &str,
         query: ActivityQuery,
     ) -> Result<Vec<T>, AnalyticsError> {
-        let account = query.account.map_or("", |_| "AND account_id = {account:UUID} ");
+        let account = match query.account {
+            Some(_) => "AND account_id = {account:UUID} ",
+            None => "AND account_id <> toUUID('00000000-0000-0000-0000-000000000000') ",
+        };
         // The key is text in the rollups and a UUID of the requests: both compare as text.
         let key = query.key.map_or("", |_| "AND toString(key_id) = {key:String}");
         let sql = format!("{selection} {} AS s {order}", SOURCES.replace("[owner]", &format!("{account}{key}")));

@@ -83,7 +83,7 @@ const fn column(dimension: Dimension) -> Option<&'static str> {
 impl ClickHouseAnalytics {
     pub(crate) async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageGroup>, AnalyticsError> {
         let sql = usage_sql(query);
-        let level = if query.interval == Interval::Day { Level::Day } else { Level::Hour };
+        let level = if query.interval == Interval::Hour { Level::Hour } else { Level::Day };
         let starts = seconds(bucket_start(query.from, query.interval))..seconds(bucket_start(query.to, query.interval));
         let ask = |stale: Vec<u32>| self.fetch_all::<Group>(bound(self.client.query(&sql), query).param("stale", stale));
         let groups = self.read_steadily(level, starts, ask).await?;
@@ -136,8 +136,23 @@ fn usage_sql(query: &UsageQuery) -> String {
             filters.push_str(condition);
         }
     }
+    for (place, filter) in query.filters.iter().enumerate() {
+        let column = match filter.dimension {
+            Dimension::Time => continue,
+            Dimension::Account => "toString(account_id)",
+            // Text in the rollups, a UUID or NULL of requests.
+            Dimension::Key => "ifNull(toString(key_id), '')",
+            Dimension::Model => "toString(model)",
+            Dimension::Author => "if(position(model, '/') = 0, '', substring(toString(model), 1, position(model, '/') - 1))",
+            Dimension::Channel => "toString(channel)",
+            Dimension::Provider => "toString(provider)",
+            Dimension::App => "toString(app)",
+        };
+        let not = if filter.is_excluded { "NOT " } else { "" };
+        filters.push_str(&format!("AND {not}has({{filter{place}:Array(String)}}, {column}) "));
+    }
     let places = match query.interval {
-        Interval::Day => [
+        Interval::Day | Interval::Week | Interval::Month => [
             ("[bucket]", "day"),
             ("[table]", "usage_daily"),
             ("[start]", "toDateTime(u.day, 'UTC')"),
@@ -155,7 +170,12 @@ fn usage_sql(query: &UsageQuery) -> String {
         ],
     };
     let sources = places.iter().fold(SOURCES.replace("[filters]", &filters), |sql, (place, text)| sql.replace(place, text));
-    let at = if query.by.contains(&Dimension::Time) { "s.bucket" } else { "toUInt32(0)" };
+    let at = match query.interval {
+        _ if !query.by.contains(&Dimension::Time) => "toUInt32(0)",
+        Interval::Hour | Interval::Day => "s.bucket",
+        Interval::Week => "toUnixTimestamp(toDateTime(toMonday(toDateTime(s.bucket, 'UTC')), 'UTC'))",
+        Interval::Month => "toUnixTimestamp(toDateTime(toStartOfMonth(toDateTime(s.bucket, 'UTC')), 'UTC'))",
+    };
     let columns: Vec<&str> = query.by.iter().filter_map(|dimension| column(*dimension)).collect();
     let named = if columns.is_empty() { "CAST([], 'Array(String)')".to_owned() } else { format!("[{}]", columns.join(", ")) };
     format!(
@@ -177,6 +197,9 @@ fn bound(mut sql: Query, query: &UsageQuery) -> Query {
     if let Some(app) = &query.app {
         sql = sql.param("app", app);
     }
+    for (place, filter) in query.filters.iter().enumerate() {
+        sql = sql.param(&format!("filter{place}"), &filter.values);
+    }
     let (from, to) = (bucket_start(query.from, query.interval), bucket_start(query.to, query.interval));
     sql.param("from", seconds(from)).param("to", seconds(to)).param("from_micros", micros(from)).param("to_micros", micros(to))
 }
@@ -184,7 +207,7 @@ fn bound(mut sql: Query, query: &UsageQuery) -> Query {
 fn bucket_start(at: Timestamp, interval: Interval) -> Timestamp {
     let at = crate::row::within_times(at);
     match interval {
-        Interval::Day => at.day().start(),
+        Interval::Day | Interval::Week | Interval::Month => at.day().start(),
         Interval::Hour => Timestamp::from_micros(at.micros() - at.micros().rem_euclid(3_600_000_000)),
     }
 }

@@ -75,9 +75,10 @@ fn usage_sql(selection: &str, query: ActivityQuery) -> QueryBuilder<Sqlite> {
 }
 
 fn push_owner(sql: &mut QueryBuilder<Sqlite>, query: ActivityQuery) {
-    if let Some(account) = query.account {
-        sql.push(" AND account_id = ").push_bind(id_text(account.uuid()));
-    }
+    match query.account {
+        Some(account) => sql.push(" AND account_id = ").push_bind(id_text(account.uuid())),
+        None => sql.push(" AND account_id <> '00000000-0000-0000-0000-000000000000'"),
+    };
     if let Some(key) = query.key {
         sql.push(" AND key_id = ").push_bind(id_text(key.uuid()));
     }

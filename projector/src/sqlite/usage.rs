@@ -30,9 +30,13 @@ const SUMS: &str = "sum(request_count) AS request_count, sum(ok_count) AS ok_cou
      sum(reasoning_tokens) AS reasoning_tokens, sum(cached_tokens) AS cached_tokens, sum(charge_nanos) AS charge_nanos, \
      count(DISTINCT account_id) AS accounts";
 
-const fn column(dimension: Dimension) -> &'static str {
+const fn column(dimension: Dimension, interval: Interval) -> &'static str {
     match dimension {
-        Dimension::Time => "bucket",
+        Dimension::Time => match interval {
+            Interval::Hour | Interval::Day => "bucket",
+            Interval::Week => "date(bucket, '-6 days', 'weekday 1')",
+            Interval::Month => "substr(bucket, 1, 7) || '-01'",
+        },
         Dimension::Account => "account_id",
         Dimension::Key => "key_id",
         Dimension::Model => "model",
@@ -79,11 +83,11 @@ impl SqliteAnalytics {
 }
 
 fn usage_sql(query: &UsageQuery) -> QueryBuilder<Sqlite> {
-    let is_day = query.interval == Interval::Day;
+    let is_day = query.interval != Interval::Hour;
     let mut sql = QueryBuilder::new(if is_day { STALE_DAYS } else { STALE_HOURS });
     sql.push(" SELECT ");
     for (place, dimension) in query.by.iter().enumerate() {
-        sql.push(column(*dimension)).push(format!(" AS v{place}, "));
+        sql.push(column(*dimension, query.interval)).push(format!(" AS v{place}, "));
     }
     sql.push(SUMS);
     let (bucket, table) = if is_day { ("day", "usage_daily") } else { ("hour", "usage_hourly") };
@@ -108,7 +112,7 @@ fn usage_sql(query: &UsageQuery) -> QueryBuilder<Sqlite> {
 
 fn push_conditions(sql: &mut QueryBuilder<Sqlite>, bucket: &str, query: &UsageQuery) {
     let text =
-        |at: Timestamp| if query.interval == Interval::Day { within_times(at).day().to_string() } else { hour_text(within_times(at)) };
+        |at: Timestamp| if query.interval == Interval::Hour { hour_text(within_times(at)) } else { within_times(at).day().to_string() };
     sql.push(format!(" AND {bucket} >= ")).push_bind(text(query.from)).push(format!(" AND {bucket} < ")).push_bind(text(query.to));
     match query.account {
         Some(account) => sql.push(" AND account_id = ").push_bind(id_text(account.uuid())),
@@ -123,6 +127,20 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, bucket: &str, query: &UsageQu
     if let Some(app) = &query.app {
         sql.push(" AND app = ").push_bind(app.clone());
     }
+    for filter in &query.filters {
+        // The key of a request may be NULL; in rollups it is ''.
+        let column = match filter.dimension {
+            Dimension::Time => continue,
+            Dimension::Key => "coalesce(key_id, '')",
+            other => column(other, query.interval),
+        };
+        sql.push(format!(" AND {column} {} (", if filter.is_excluded { "NOT IN" } else { "IN" }));
+        let mut values = sql.separated(", ");
+        for value in &filter.values {
+            values.push_bind(value.clone());
+        }
+        values.push_unseparated(")");
+    }
 }
 
 fn group(row: &SqliteRow, query: &UsageQuery) -> Result<UsageGroup, AnalyticsError> {
@@ -131,7 +149,7 @@ fn group(row: &SqliteRow, query: &UsageQuery) -> Result<UsageGroup, AnalyticsErr
         let text: String = row.try_get(place)?;
         match (dimension, query.interval) {
             (Dimension::Time, Interval::Hour) => group.at = Some(parse("bucket", &text)?),
-            (Dimension::Time, Interval::Day) => group.at = Some(parse::<schemas::Day>("bucket", &text)?.start()),
+            (Dimension::Time, _) => group.at = Some(parse::<schemas::Day>("bucket", &text)?.start()),
             _ => group.values.push(text),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use projector::{AnalyticsStore, Dimension, GenerationQuery, Interval, Status, UsageGroup, UsageQuery, UsageRow, UsageTotals};
+use projector::{AnalyticsStore, Dimension, GenerationQuery, Interval, Status, UsageFilter, UsageGroup, UsageQuery, UsageRow, UsageTotals};
 use schemas::{AccountId, Timestamp};
 
 use crate::home::{Engine, empty_store, on_both_engines};
@@ -23,6 +23,7 @@ pub fn queries(traffic: &Traffic) -> Vec<UsageQuery> {
         key: None,
         model: None,
         app: None,
+        filters: Vec::new(),
         interval: Interval::Day,
         from: MONDAY,
         to: MONDAY.plus_micros(9 * DAY_MICROS),
@@ -45,7 +46,39 @@ pub fn queries(traffic: &Traffic) -> Vec<UsageQuery> {
             to: MONDAY.plus_micros(7 * HOUR_MICROS),
             ..all(&[Dimension::Model])
         },
+        UsageQuery { interval: Interval::Week, from: MONDAY.plus_micros(3 * DAY_MICROS), ..all(&[Dimension::Time, Dimension::Model]) },
+        UsageQuery { interval: Interval::Month, from: MONDAY.plus_micros(-DAY_MICROS), ..all(&[Dimension::Time, Dimension::Author]) },
+        UsageQuery { filters: vec![with(Dimension::Author, &["openai", "nobody"])], ..all(&[Dimension::Model]) },
+        UsageQuery {
+            filters: vec![
+                without(Dimension::Model, &["openai/gpt-4o"]),
+                without(Dimension::Key, &[&traffic.key(0).uuid().hyphenated().to_string()]),
+                without(Dimension::App, &[""]),
+            ],
+            ..all(&[Dimension::Key, Dimension::App])
+        },
+        UsageQuery {
+            filters: vec![with(Dimension::Key, &["", &traffic.key(1).uuid().hyphenated().to_string()])],
+            ..all(&[Dimension::Provider])
+        },
+        UsageQuery {
+            interval: Interval::Hour,
+            filters: vec![
+                with(Dimension::Account, &[&traffic.account(2).uuid().hyphenated().to_string()]),
+                without(Dimension::Channel, &["it's nobody's", "none"]),
+                without(Dimension::Provider, &["Nobody"]),
+            ],
+            ..all(&[Dimension::Time])
+        },
     ]
+}
+
+fn with(dimension: Dimension, values: &[&str]) -> UsageFilter {
+    UsageFilter { dimension, values: values.iter().map(|value| (*value).to_owned()).collect(), is_excluded: false }
+}
+
+fn without(dimension: Dimension, values: &[&str]) -> UsageFilter {
+    UsageFilter { is_excluded: true, ..with(dimension, values) }
 }
 
 async fn usage_equals_a_fold_over_requests(engine: Engine) {
@@ -88,21 +121,12 @@ async fn every_request(store: &AnalyticsStore) -> Vec<UsageRow> {
 }
 
 fn fold(requests: &[UsageRow], query: &UsageQuery) -> Vec<UsageGroup> {
-    let length = if query.interval == Interval::Day { DAY_MICROS } else { HOUR_MICROS };
+    let length = if query.interval == Interval::Hour { HOUR_MICROS } else { DAY_MICROS };
     let mut groups = BTreeMap::<(Option<Timestamp>, Vec<String>), (UsageTotals, BTreeSet<AccountId>)>::new();
     for row in requests {
         let bucket = row.admitted_at.plus_micros(-row.admitted_at.micros().rem_euclid(length));
         let app = row.app_url.clone().or_else(|| row.app_title.clone()).unwrap_or_default();
         let key = row.key_id.map(|key| key.uuid().hyphenated().to_string()).unwrap_or_default();
-        let is_wanted = !row.model.is_empty()
-            && query.account.map_or(row.account_id != AccountId::SYSTEM, |account| row.account_id == account)
-            && query.key.is_none_or(|key| row.key_id == Some(key))
-            && query.model.as_ref().is_none_or(|model| row.model == *model)
-            && query.app.as_ref().is_none_or(|wanted| app == *wanted)
-            && (query.from..query.to).contains(&bucket);
-        if !is_wanted {
-            continue;
-        }
         let value = |dimension: &Dimension| match dimension {
             Dimension::Time => None,
             Dimension::Account => Some(row.account_id.uuid().hyphenated().to_string()),
@@ -112,6 +136,23 @@ fn fold(requests: &[UsageRow], query: &UsageQuery) -> Vec<UsageGroup> {
             Dimension::Channel => Some(row.channel.clone()),
             Dimension::Provider => Some(row.provider.clone()),
             Dimension::App => Some(app.clone()),
+        };
+        let passes =
+            |filter: &UsageFilter| value(&filter.dimension).is_some_and(|value| filter.values.contains(&value) != filter.is_excluded);
+        let is_wanted = !row.model.is_empty()
+            && query.account.map_or(row.account_id != AccountId::SYSTEM, |account| row.account_id == account)
+            && query.key.is_none_or(|key| row.key_id == Some(key))
+            && query.model.as_ref().is_none_or(|model| row.model == *model)
+            && query.app.as_ref().is_none_or(|wanted| app == *wanted)
+            && query.filters.iter().all(passes)
+            && (query.from..query.to).contains(&bucket);
+        if !is_wanted {
+            continue;
+        }
+        let bucket = match query.interval {
+            Interval::Hour | Interval::Day => bucket,
+            Interval::Week => bucket.day().week_start().start(),
+            Interval::Month => bucket.day().month_start().start(),
         };
         let at = query.by.contains(&Dimension::Time).then_some(bucket);
         let (totals, accounts) = groups.entry((at, query.by.iter().filter_map(value).collect())).or_default();

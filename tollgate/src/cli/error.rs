@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::demo_traffic::DemoError;
 use super::import::ImportError;
 use crate::config::Problems;
 use crate::data_dir::DataDirError;
@@ -25,6 +26,8 @@ pub enum CliError {
     Import(#[source] ImportError),
     #[error(transparent)]
     Job(#[from] JobError),
+    #[error(transparent)]
+    DemoTraffic(#[from] DemoError),
     #[error(
         "`{role}` alone needs stores that the other roles can reach: set events_url (nats://…), database_url (postgres://…), \
          balance_url (redis://…) and analytics_url (clickhouse://…), or run `tollgate serve`"

@@ -10,6 +10,7 @@ mod audit;
 mod channels;
 mod client;
 mod config;
+mod demo_traffic;
 mod error;
 mod export;
 mod import;
@@ -24,6 +25,7 @@ mod role;
 mod route;
 mod secrets;
 mod serve;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,9 +87,14 @@ enum Command {
     /// Rotate the key that encrypts secrets at rest
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Reset passwords of people
+    #[command(subcommand)]
+    Users(users::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Play believable traffic with the demo provider, so that there is something to look at
+    DemoTraffic(demo_traffic::Arguments),
     /// Apply the schema migrations of every store
     Migrate(migrate::Arguments),
 }
@@ -154,7 +161,9 @@ async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliError> {
         Command::Models(command) => models::run(&context, command).await,
         Command::Route(command) => route::run(&context, command).await,
         Command::Secrets(command) => secrets::run(&context, command).await,
+        Command::Users(command) => users::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
+        Command::DemoTraffic(arguments) => demo_traffic::run(&context, arguments).await,
         Command::Migrate(arguments) => migrate::run(&context, arguments).await,
     }
 }

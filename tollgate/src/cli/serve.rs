@@ -20,6 +20,6 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
     let loaded = context.load(References::Follow)?;
     let data_dir = DataDir::new(&loaded.config.data_dir).create_and_lock()?;
     data_dir.remove_stale_socket()?;
-    serve(loaded, data_dir, Roles::ALL, ServeOptions { new_key: arguments.new_key }).await?;
+    serve(loaded, data_dir, Roles::ALL, ServeOptions { new_key: arguments.new_key, ..ServeOptions::default() }).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -55,19 +55,6 @@ may end in `/v1` or not.
 A channel of `openai`, `anthropic` or `openrouter` without `[[channels.models]]` offers the well-known models that come with the
 program, at list prices (`gateway/src/control/shipped_models.json` says as of when). Without any channel, `serve` makes one for each
 of `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and `OPENROUTER_API_KEY` that is set.
-
-## Sign-in
-
-```toml
-[auth.google]
-client_id = \"env:GOOGLE_CLIENT_ID\"
-client_secret = \"env:GOOGLE_CLIENT_SECRET\"
-
-[auth.oidc.company]              # any OpenID Connect provider, under a name of yours
-issuer = \"https://login.example.com\"
-client_id = \"env:OIDC_CLIENT_ID\"
-client_secret = \"env:OIDC_CLIENT_SECRET\"
-```
 ";
 
 /// The whole page.
@@ -78,7 +65,8 @@ pub fn page() -> String {
     table_head(&mut page, None, "");
     // The file's own header ends at the first empty line.
     for line in DEFAULTS.lines().skip_while(|line| !line.is_empty()) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        // A section without any default stands there as a comment.
+        if let Some(name) = line.trim_start_matches('#').strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.clone_into(&mut section);
             table_head(&mut page, Some(name), &comment.join(" "));
             comment.clear();
@@ -89,7 +77,7 @@ pub fn page() -> String {
                 Some(key) => (key, "none".to_owned()),
                 None => (key, format!("`{value}`")),
             };
-            let variable = if section.is_empty() { key.to_uppercase() } else { format!("{section}__{key}").to_uppercase() };
+            let variable = if section.is_empty() { key.to_uppercase() } else { format!("{section}__{key}").replace('.', "__").to_uppercase() };
             // Writing to a String cannot fail.
             let _ = writeln!(page, "| `{key}` | {default} | `TOLLGATE_{variable}` | {} |", comment.join(" "));
             comment.clear();

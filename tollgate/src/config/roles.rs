@@ -7,6 +7,7 @@ use gateway::http::peer::TrustedProxies;
 use gateway::options::{Options as GatewayOptions, UsageChunkChoices as Choices};
 use gateway::routing::{HedgingRules, Percentile as HedgePercentile, RoutingRules};
 use gateway::signin::{GOOGLE_ISSUER, ProviderOptions, SignInOptions};
+use gateway::webhooks::WebhookOptions;
 use ledger::gate::GateOptions;
 
 use super::settings::{Config, Durability, Percentile, UsageChunkChoices};
@@ -29,6 +30,7 @@ impl Config {
             retry_backoff: timeouts.retry_backoff.0,
             retry_wait_max: timeouts.retry_wait.0,
             routing: self.routing_rules(),
+            free_tier: self.free_tier.enabled.then(|| self.free_tier.rules()),
             allow_private_upstreams: self.upstreams.allow_private,
             connect_timeout: timeouts.connect.0,
             first_byte_timeout: timeouts.first_byte.0,
@@ -66,6 +68,16 @@ impl Config {
                 delay_min: hedging.delay_min.0,
                 share_percent: hedging.share_percent,
             },
+        }
+    }
+
+    pub fn webhook_options(&self) -> WebhookOptions {
+        WebhookOptions {
+            timeout: self.webhooks.timeout.0,
+            attempts_max: self.webhooks.attempts_max,
+            retry_first: self.webhooks.retry_first.0,
+            retry_max: self.webhooks.retry_max.0,
+            allow_private: self.webhooks.allow_private,
         }
     }
 
@@ -143,6 +155,7 @@ mod tests {
         assert_eq!(format!("{:?}", config.gateway_options()), format!("{:?}", GatewayOptions::default()));
         assert_eq!(config.gate_options(), GateOptions::default());
         assert_eq!(format!("{:?}", config.live_options()), format!("{:?}", LiveOptions::default()));
+        assert_eq!(config.webhook_options(), WebhookOptions::default());
         assert_eq!(format!("{:?}", config.spool_options()), format!("{:?}", SpoolOptions::default()));
     }
 }

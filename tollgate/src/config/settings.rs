@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gateway::admission::FreeTierRules;
 use gateway::control::channel::ChannelSpec;
 use gateway::control::secrets::Secret;
 use serde::Deserialize;
@@ -37,6 +38,8 @@ pub struct Config {
     pub stats: Stats,
     pub routing: Routing,
     pub upstreams: Upstreams,
+    pub free_tier: FreeTier,
+    pub webhooks: Webhooks,
     pub auth: Auth,
     /// Each with its place among the `[[channels]]` of the file. Read one by one, see [`super::load`].
     #[serde(skip)]
@@ -176,6 +179,41 @@ pub enum Percentile {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstreams {
+    pub allow_private: bool,
+}
+
+/// Limits of free models.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreeTier {
+    pub enabled: bool,
+    pub requests_per_minute: u32,
+    pub requests_per_day: u32,
+    pub requests_per_day_with_credits: u32,
+    pub credits: Dollars,
+    pub zero_priced: bool,
+}
+
+impl FreeTier {
+    pub fn rules(&self) -> FreeTierRules {
+        FreeTierRules {
+            requests_per_minute: self.requests_per_minute,
+            requests_per_day: self.requests_per_day,
+            requests_per_day_with_credits: self.requests_per_day_with_credits,
+            credits: self.credits.0,
+            zero_priced: self.zero_priced,
+        }
+    }
+}
+
+/// Messages to receivers outside.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub timeout: Span,
+    pub attempts_max: u32,
+    pub retry_first: Span,
+    pub retry_max: Span,
     pub allow_private: bool,
 }
 

@@ -156,6 +156,14 @@ impl Findings<'_> {
         if limits.overdraft_max.0.is_negative() {
             self.add(&at("overdraft_max"), format!("`{}` cannot be negative; write \"0\" for none", at("overdraft_max")));
         }
+        if config.free_tier.credits.0.is_negative() {
+            let path = KeyPath::of_keys(["free_tier", "credits"]);
+            self.add(&path, format!("`{path}` cannot be negative; write \"0\" for none"));
+        }
+        if config.webhooks.attempts_max == 0 {
+            let path = KeyPath::of_keys(["webhooks", "attempts_max"]);
+            self.add(&path, format!("`{path}` must be more than zero"));
+        }
         if config.events.replicas.is_some_and(|replicas| !matches!(replicas, 1 | 3 | 5)) {
             let path = KeyPath::of_keys(["events", "replicas"]);
             self.add(&path, format!("`{path}` must be 1, 3 or 5"));
@@ -169,7 +177,9 @@ impl Findings<'_> {
     fn deadlines(&mut self, config: &Config) {
         let timeouts = &config.timeouts;
         let stream = &config.stream;
-        let spans: [(&str, &str, Span); 17] = [
+        let spans: [(&str, &str, Span); 19] = [
+            ("webhooks", "timeout", config.webhooks.timeout),
+            ("webhooks", "retry_first", config.webhooks.retry_first),
             ("auth", "session", config.auth.session),
             ("timeouts", "body", timeouts.body),
             ("timeouts", "connect", timeouts.connect),

@@ -2,6 +2,7 @@
 //! environment; without such keys the demo channel.
 
 use gateway::control::Control;
+use gateway::control::catalog::Channel;
 use gateway::control::channel::{
     AttemptTimeoutsSpec, Availability, ChannelLimitsSpec, ChannelSpec, DataPolicySpec, HealthCheckSpec, ModelSpec, PriceSpec, ProviderKind,
 };
@@ -26,7 +27,9 @@ const WELL_KNOWN_KEYS: [(&str, ProviderKind); 3] = [
 /// there, else the built-in demo one.
 pub fn offered_channels(config: &Config, control: &Control) -> Vec<ChannelSpec> {
     let configured: Vec<ChannelSpec> = config.channels.iter().map(|(_, spec)| spec.clone()).collect();
-    let has_others = control.catalog().channels().iter().any(|channel| channel.managed_by == ManagedBy::Api);
+    // Further demo channels replace nothing.
+    let is_other = |channel: &Channel| channel.managed_by == ManagedBy::Api && channel.provider != ProviderKind::Demo;
+    let has_others = control.catalog().channels().iter().any(|channel| is_other(channel));
     if !configured.is_empty() || has_others {
         return configured;
     }

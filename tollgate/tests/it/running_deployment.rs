@@ -169,6 +169,17 @@ async fn a_replay_names_its_folder_absolutely() {
     assert_eq!((&asked[1].1["analytics"], &asked[1].1["verify"]), (&json!(true), &json!(true)));
 }
 
+#[tokio::test]
+async fn a_reset_password_is_shown_as_it_is_answered() {
+    let answer = |_: &str| r#"{"data":{"user_id":"user_1","email":"ada@example.com","password":"made up","sessions_ended":2}}"#.into_response();
+    let asked = beside(answer, |folder| {
+        let ran = tollgate(folder, &["users", "reset-password", "ada@example.com"]);
+        assert!(ran.code == 0 && ran.stdout.contains("made up"), "{ran:?}");
+    })
+    .await;
+    assert_eq!(asked, [("POST /api/v1/admin/users/reset-password".to_owned(), json!({ "email": "ada@example.com" }))]);
+}
+
 #[test]
 fn a_deployment_that_does_not_answer_is_named() {
     let folder = tempfile::tempdir().unwrap();

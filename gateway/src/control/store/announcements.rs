@@ -60,8 +60,12 @@ impl ControlStore {
         const SELECT: &str = "SELECT due.event_id, due.kind, due.subject, due.due_at, \
                  version.channel_name, version.model, version.price, version.cost, version.effective_at \
              FROM control_announcements due LEFT JOIN control_price_versions version ON version.id = due.subject \
+             WHERE due.due_at <= $2 AND NOT EXISTS (SELECT 1 FROM control_scheduled_prices scheduled \
+                 WHERE scheduled.version_id = due.subject AND scheduled.withdrawn_at IS NOT NULL) \
              ORDER BY due.due_at, due.event_id LIMIT $1";
-        let rows: Vec<Row> = reading!(self, pool => sqlx::query_as(SELECT).bind(BATCH).fetch_all(pool).await?);
+        let rows: Vec<Row> = reading!(self, pool => {
+            sqlx::query_as(SELECT).bind(BATCH).bind(Timestamp::now().micros()).fetch_all(pool).await?
+        });
         rows.into_iter().map(Announcement::try_from).collect()
     }
 

@@ -13,6 +13,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
+use super::price_versions::INSERT as INSERT_VERSION;
+use super::scheduled_prices::WITHDRAW_ORPHANS;
 use super::{Act, ControlStore, StoreError, fitting, in_transaction, is_unique_violation, parsed, reading, record_act};
 use crate::control::channel::{Availability, ChannelSettings, ChannelSpec, ModelSpec, PriceSpec, ProviderKind};
 
@@ -118,26 +120,36 @@ macro_rules! select_channels {
     };
 }
 
-/// `SELECT` of the models of channels with the prices in force, with what follows.
+/// `SELECT` of the models of channels with the prices in force at a moment, with what follows: of a model's version and those
+/// scheduled for it the latest that is due.
 macro_rules! select_models {
-    ($rest:literal) => {
+    ($now:literal, $rest:literal) => {
         concat!(
-            "SELECT model.channel_id, model.model, model.spec, model.created_at, model.price_version_id, version.price, version.cost ",
-            "FROM control_channel_models model JOIN control_price_versions version ON version.id = model.price_version_id ",
+            "SELECT model.channel_id, model.model, model.spec, model.created_at, version.id AS price_version_id, version.price, version.cost ",
+            "FROM control_channel_models model JOIN control_price_versions stored ON stored.id = model.price_version_id ",
+            "JOIN control_price_versions version ON version.id = COALESCE((SELECT due.version_id FROM control_scheduled_prices due ",
+            "WHERE due.channel_id = model.channel_id AND due.model = model.model AND due.withdrawn_at IS NULL AND due.effective_at <= ",
+            $now,
+            " AND due.effective_at >= stored.effective_at ORDER BY due.effective_at DESC, due.version_id DESC LIMIT 1), stored.id) ",
             $rest
         )
     };
 }
 
 impl ControlStore {
-    /// Every channel, by priority and name.
+    /// Every channel, by priority and name, with the prices in force now.
     pub async fn channels(&self) -> Result<Vec<StoredChannel>, StoreError> {
+        self.channels_at(Timestamp::now()).await
+    }
+
+    /// Every channel, with the prices in force at a moment.
+    pub async fn channels_at(&self, now: Timestamp) -> Result<Vec<StoredChannel>, StoreError> {
         const CHANNELS: &str = select_channels!("ORDER BY priority, name");
-        const MODELS: &str = select_models!("ORDER BY model.channel_id, model.position");
+        const MODELS: &str = select_models!("$1", "ORDER BY model.channel_id, model.position");
         let (channels, models): (Vec<ChannelRow>, Vec<ModelRow>) = reading!(self, pool => {
             let mut snapshot = pool.begin().await?;
             let channels = sqlx::query_as(CHANNELS).fetch_all(&mut *snapshot).await?;
-            (channels, sqlx::query_as(MODELS).fetch_all(&mut *snapshot).await?)
+            (channels, sqlx::query_as(MODELS).bind(now.micros()).fetch_all(&mut *snapshot).await?)
         });
         let mut by_channel: HashMap<String, Vec<ModelRow>> = HashMap::new();
         for model in models {
@@ -154,12 +166,12 @@ impl ControlStore {
 
     pub async fn channel(&self, id: ChannelId) -> Result<Option<StoredChannel>, StoreError> {
         const CHANNEL: &str = select_channels!("WHERE id = $1");
-        const MODELS: &str = select_models!("WHERE model.channel_id = $1 ORDER BY model.position");
-        let id = id.uuid().to_string();
+        const MODELS: &str = select_models!("$2", "WHERE model.channel_id = $1 ORDER BY model.position");
+        let (id, now) = (id.uuid().to_string(), Timestamp::now().micros());
         let found: Option<(ChannelRow, Vec<ModelRow>)> = reading!(self, pool => {
             let mut snapshot = pool.begin().await?;
             match sqlx::query_as(CHANNEL).bind(&id).fetch_optional(&mut *snapshot).await? {
-                Some(channel) => Some((channel, sqlx::query_as(MODELS).bind(&id).fetch_all(&mut *snapshot).await?)),
+                Some(channel) => Some((channel, sqlx::query_as(MODELS).bind(&id).bind(now).fetch_all(&mut *snapshot).await?)),
                 None => None,
             }
         });
@@ -169,7 +181,7 @@ impl ControlStore {
     /// Adds a channel or replaces the one with its id, in one transaction with its prices.
     pub async fn save_channel(&self, act: &Act, draft: &ChannelDraft) -> Result<StoredChannel, StoreError> {
         const CHANNEL: &str = select_channels!("WHERE id = $1");
-        const MODELS: &str = select_models!("WHERE model.channel_id = $1 ORDER BY model.position");
+        const MODELS: &str = select_models!("$2", "WHERE model.channel_id = $1 ORDER BY model.position");
         const UPSERT: &str = "INSERT INTO control_channels (id, name, provider, base_url, sealed_api_key, provider_name, priority, \
                  weight, health_check, status, managed_by, created_at, sealed_api_keys, settings) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
@@ -179,14 +191,12 @@ impl ControlStore {
                  managed_by = excluded.managed_by, updated_at = excluded.created_at, \
                  sealed_api_keys = excluded.sealed_api_keys, settings = excluded.settings";
         const FORGET_MODELS: &str = "DELETE FROM control_channel_models WHERE channel_id = $1";
-        const INSERT_VERSION: &str = "INSERT INTO control_price_versions (id, channel_id, channel_name, model, price, cost, \
-                 effective_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         const INSERT_MODEL: &str = "INSERT INTO control_channel_models (channel_id, model, position, spec, price_version_id, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6)";
         let (id, spec) = (draft.id.uuid().to_string(), &draft.spec);
         Ok(in_transaction!(self, transaction => {
             let row: Option<ChannelRow> = sqlx::query_as(CHANNEL).bind(&id).fetch_optional(&mut *transaction).await?;
-            let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&id).fetch_all(&mut *transaction).await?;
+            let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&id).bind(act.at.micros()).fetch_all(&mut *transaction).await?;
             let before = row.map(|row| stored_channel(row, rows)).transpose()?;
             let upsert = sqlx::query(UPSERT)
                 .bind(&id)
@@ -239,6 +249,7 @@ impl ControlStore {
                     .execute(&mut *transaction)
                     .await?;
             }
+            sqlx::query(WITHDRAW_ORPHANS).bind(&id).bind(act.at.micros()).execute(&mut *transaction).await?;
             let after = StoredChannel {
                 id: draft.id,
                 spec: shown_spec(spec, &planned),
@@ -258,15 +269,16 @@ impl ControlStore {
     /// Removes a channel; its price versions stay.
     pub async fn delete_channel(&self, act: &Act, id: ChannelId) -> Result<(), StoreError> {
         const CHANNEL: &str = select_channels!("WHERE id = $1");
-        const MODELS: &str = select_models!("WHERE model.channel_id = $1 ORDER BY model.position");
+        const MODELS: &str = select_models!("$2", "WHERE model.channel_id = $1 ORDER BY model.position");
         const DELETE: &str = "DELETE FROM control_channels WHERE id = $1";
         let row_id = id.uuid().to_string();
         in_transaction!(self, transaction => {
             let row: Option<ChannelRow> = sqlx::query_as(CHANNEL).bind(&row_id).fetch_optional(&mut *transaction).await?;
             let row = row.ok_or_else(|| StoreError::Missing { what: "channel", name: id.to_string() })?;
-            let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&row_id).fetch_all(&mut *transaction).await?;
+            let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&row_id).bind(act.at.micros()).fetch_all(&mut *transaction).await?;
             let before = stored_channel(row, rows)?;
             sqlx::query(DELETE).bind(&row_id).execute(&mut *transaction).await?;
+            sqlx::query(WITHDRAW_ORPHANS).bind(&row_id).bind(act.at.micros()).execute(&mut *transaction).await?;
             record_act!(transaction, act, "channel.deleted", &row_id, Some(&Shown::of(&before)), None::<&Shown<'_>>);
         });
         Ok(())

@@ -1,7 +1,7 @@
 //! Which gateways are running: each holds a lease and renews it. The gate's learning mode waits for them,
 //! and the oldest of them probes channels for all.
 
-use schemas::{Producer, Timestamp};
+use schemas::{NodeId, Producer, Timestamp};
 use sqlx::FromRow;
 
 use super::{ControlStore, StoreError, in_transaction, parsed, reading};
@@ -86,6 +86,11 @@ impl ControlStore {
             sqlx::query(DELETE).bind(node).bind(boot).execute(&mut *transaction).await?;
         });
         Ok(())
+    }
+
+    /// Whether a gateway does what one does for all: it runs longest, or there is no other.
+    pub async fn is_elected(&self, node: NodeId, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.gateways(now).await?.first().is_none_or(|first| first.gateway.node == node))
     }
 
     /// The gateways whose leases run, the one that runs longest first. All gateways see the same first one,

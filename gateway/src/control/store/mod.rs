@@ -13,6 +13,7 @@ mod accounts;
 mod announcements;
 mod audit_records;
 mod authorization_codes;
+mod balance_alerts;
 mod channel_health;
 mod channels;
 mod codes;
@@ -24,12 +25,14 @@ mod memberships;
 mod postgres;
 mod preferences;
 mod price_versions;
+mod scheduled_prices;
 mod sessions;
 mod settings;
 mod sign_in_states;
 mod sqlite;
 mod users;
 mod version;
+mod webhook_deliveries;
 
 pub use announcements::{Announcement, Fact};
 pub use audit_records::{AuditQuery, AuditRecord};
@@ -43,11 +46,13 @@ pub use keys::KeyQuery;
 pub use memberships::{Member, MemberAccount};
 pub use postgres::PostgresControl;
 pub use price_versions::PriceVersionRow;
+pub use scheduled_prices::{ScheduledPrice, Withdrawn};
 pub use sessions::Sessions;
 pub use sign_in_states::SignInState;
 pub use sqlite::SqliteControl;
 pub use users::GOOGLE;
 pub use version::Alone;
+pub use webhook_deliveries::{AttemptOutcome, DeliveryStatus, WebhookDelivery};
 
 /// The store's own migrations table, because the ledger shares the database.
 const MIGRATIONS_TABLE: &str = "control_migrations";

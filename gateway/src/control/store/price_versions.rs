@@ -10,6 +10,9 @@ use super::{ControlStore, StoreError, parsed, reading};
 /// Versions one answer holds; the newest come first.
 const VERSIONS_MAX: i64 = 1_000;
 
+pub(super) const INSERT: &str = "INSERT INTO control_price_versions (id, channel_id, channel_name, model, price, cost, effective_at, \
+     created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
 /// A version with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceVersionRow {
@@ -20,7 +23,10 @@ pub struct PriceVersionRow {
     pub price: PriceTable,
     pub cost: PriceTable,
     pub effective_at: Timestamp,
+    pub created_at: Timestamp,
     pub created_by: String,
+    /// It never came into force.
+    pub withdrawn_at: Option<Timestamp>,
 }
 
 #[derive(FromRow)]
@@ -33,6 +39,8 @@ struct Row {
     cost: String,
     effective_at: i64,
     created_by: String,
+    scheduled_at: Option<i64>,
+    withdrawn_at: Option<i64>,
 }
 
 impl ControlStore {
@@ -44,10 +52,12 @@ impl ControlStore {
         Ok(Some(PriceVersion { id: id.into(), table: Arc::new(serde_json::from_str(&price)?) }))
     }
 
-    /// The versions of a model's prices, or of all models', newest first.
+    /// The versions of a model's prices, or of all models', newest first; those scheduled, and those withdrawn, among them.
     pub async fn price_version_rows(&self, model: Option<&str>) -> Result<Vec<PriceVersionRow>, StoreError> {
-        const SELECT: &str = "SELECT id, channel_id, channel_name, model, price, cost, effective_at, created_by \
-             FROM control_price_versions WHERE $1 IS NULL OR model = $1 ORDER BY effective_at DESC, id DESC LIMIT $2";
+        const SELECT: &str = "SELECT version.id, version.channel_id, version.channel_name, version.model, version.price, version.cost, \
+                 version.effective_at, version.created_by, scheduled.created_at AS scheduled_at, scheduled.withdrawn_at \
+             FROM control_price_versions version LEFT JOIN control_scheduled_prices scheduled ON scheduled.version_id = version.id \
+             WHERE $1 IS NULL OR version.model = $1 ORDER BY version.effective_at DESC, version.id DESC LIMIT $2";
         let rows: Vec<Row> = reading!(self, pool => sqlx::query_as(SELECT).bind(model).bind(VERSIONS_MAX).fetch_all(pool).await?);
         rows.into_iter()
             .map(|row| {
@@ -59,6 +69,8 @@ impl ControlStore {
                     price: serde_json::from_str(&row.price)?,
                     cost: serde_json::from_str(&row.cost)?,
                     effective_at: Timestamp::from_micros(row.effective_at),
+                    created_at: Timestamp::from_micros(row.scheduled_at.unwrap_or(row.effective_at)),
+                    withdrawn_at: row.withdrawn_at.map(Timestamp::from_micros),
                     created_by: row.created_by,
                 })
             })

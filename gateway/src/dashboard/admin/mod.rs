@@ -34,6 +34,7 @@ pub fn routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(channels::list_provider_kinds))
         .routes(routes!(prices::list_offered_models))
         .routes(routes!(prices::list_price_versions, prices::create_price_version))
+        .routes(routes!(prices::withdraw_price_version))
         .routes(routes!(codes::list_code_batches, codes::create_codes))
         .routes(routes!(codes::list_codes, codes::void_codes))
         .routes(routes!(audit::list_audit_records))

@@ -42,6 +42,16 @@ async fn usage_of_days(
     model: Option<String>,
     now: Timestamp,
 ) -> Result<Arc<Vec<UsageGroup>>, ApiError> {
-    let query = UsageQuery { account: None, key: None, model, app: None, interval: Interval::Day, from: from.start(), to: to.start(), by };
+    let query = UsageQuery {
+        account: None,
+        key: None,
+        model,
+        app: None,
+        filters: Vec::new(),
+        interval: Interval::Day,
+        from: from.start(),
+        to: to.start(),
+        by,
+    };
     Ok(dashboard.services.usage.recent(&dashboard.services.analytics, query, now).await?)
 }

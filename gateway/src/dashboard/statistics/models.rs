@@ -106,7 +106,7 @@ pub async fn get_model_series(
         Metric::Tokens | Metric::Requests | Metric::Errors => {
             let interval = if query.range == Range::Month { Interval::Day } else { Interval::Hour };
             let by = vec![Dimension::Time];
-            let usage = UsageQuery { account: None, key: None, model: Some(model), app: None, interval, from, to, by };
+            let usage = UsageQuery { account: None, key: None, model: Some(model), app: None, filters: Vec::new(), interval, from, to, by };
             let groups = dashboard.services.usage.recent(&dashboard.services.analytics, usage, now).await?;
             let value = |at| {
                 groups.iter().find(|group| group.at == Some(at)).map_or(0, |group| match query.metric {

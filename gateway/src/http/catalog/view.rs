@@ -229,7 +229,7 @@ struct EndpointView {
     max_completion_tokens: Option<u64>,
     max_prompt_tokens: Option<u64>,
     supported_parameters: Vec<String>,
-    supports_tool_choice: bool,
+    supports_tool_choice: ToolChoiceSupport,
     /// 0: in use.
     status: i8,
     uptime_last_5m: Option<f64>,
@@ -259,6 +259,23 @@ impl ModelEndpointsView {
     }
 }
 
+/// Which values of `tool_choice` an endpoint takes: all of them or none, as its parameters say.
+#[derive(Debug, Serialize, ToSchema)]
+struct ToolChoiceSupport {
+    auto: bool,
+    none: bool,
+    required: bool,
+    /// A tool by its name.
+    function: bool,
+}
+
+impl ToolChoiceSupport {
+    fn of(parameters: &[String]) -> Self {
+        let all = parameters.iter().any(|parameter| parameter == "tool_choice");
+        Self { auto: all, none: all, required: all, function: all }
+    }
+}
+
 impl EndpointView {
     fn of(model: &Model, endpoint: &Endpoint, stats: &EndpointStats, knows_speeds: bool) -> Self {
         let channel = &endpoint.channel;
@@ -275,7 +292,7 @@ impl EndpointView {
             quantization: endpoint.quantization.clone().unwrap_or_else(|| "unknown".to_owned()),
             max_completion_tokens: endpoint.max_completion_tokens,
             max_prompt_tokens: None,
-            supports_tool_choice: endpoint.supported_parameters.iter().any(|parameter| parameter == "tool_choice"),
+            supports_tool_choice: ToolChoiceSupport::of(&endpoint.supported_parameters),
             supported_parameters: endpoint.supported_parameters.clone(),
             status: 0,
             uptime_last_5m: uptime(Window::FiveMinutes),

@@ -14,6 +14,8 @@ pub struct DemoModel {
     pub price: Option<DemoPrice>,
     /// Whether it reasons before it answers.
     pub thinks: bool,
+    /// Of a hundred requests so many fail, always the same ones.
+    pub fails_in_hundred: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub const MODELS: [DemoModel; 3] = [
         max_completion_tokens: 16_384,
         price: Some(DemoPrice { prompt: "0.15", completion: "0.60", cache_read: "0.075" }),
         thinks: false,
+        fails_in_hundred: 0,
     },
     DemoModel {
         id: "demo/thinker",
@@ -44,6 +47,7 @@ pub const MODELS: [DemoModel; 3] = [
         max_completion_tokens: 64_000,
         price: Some(DemoPrice { prompt: "1.25", completion: "10", cache_read: "0.125" }),
         thinks: true,
+        fails_in_hundred: 0,
     },
     DemoModel {
         id: "demo/quick:free",
@@ -54,11 +58,19 @@ pub const MODELS: [DemoModel; 3] = [
         max_completion_tokens: 4_096,
         price: None,
         thinks: false,
+        fails_in_hundred: 0,
     },
 ];
+
+/// [`MODELS`]' first with bad days, so that failover and uptime have something to show. No deployment offers it by itself: a
+/// channel has to name it as a model's `upstream`.
+pub const UNSTEADY: DemoModel = DemoModel { upstream: "unsteady", fails_in_hundred: 12, ..MODELS[0] };
 
 /// The model of a name, upstream or public. A channel may offer the demo under names of its own: those
 /// answer like the first one.
 pub fn find(name: &str) -> &'static DemoModel {
+    if name == UNSTEADY.upstream {
+        return &UNSTEADY;
+    }
     MODELS.iter().find(|model| model.upstream == name || model.id == name).unwrap_or(&MODELS[0])
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::catalog::{self, DemoModel};
+use super::seed::Seed;
 
 /// More choices are refused.
 const CHOICES_MAX: u32 = 16;
@@ -110,7 +111,7 @@ pub struct Refused {
 }
 
 impl DemoRequest {
-    pub fn parse(body: &[u8]) -> Result<Self, Refused> {
+    pub fn parse(body: &[u8], seed: &mut Seed) -> Result<Self, Refused> {
         let mut request: Self =
             serde_json::from_slice(body).map_err(|error| bad_request(&format!("could not read the request: {error}"), None))?;
         request.model = catalog::find(&request.model_name);
@@ -123,7 +124,11 @@ impl DemoRequest {
         if request.output_tokens_max() == 0 {
             return Err(bad_request("max_tokens must be at least 1", Some("max_tokens")));
         }
-        Ok(request)
+        match seed.next() % 100 {
+            draw if draw >= request.model.fails_in_hundred => Ok(request),
+            draw if draw.is_multiple_of(3) => Err(overloaded()),
+            _ => Err(broken()),
+        }
     }
 
     pub fn choices(&self) -> u32 {
@@ -188,9 +193,19 @@ fn quick() -> &'static DemoModel {
 }
 
 fn bad_request(message: &str, param: Option<&str>) -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, body: error_body(message, param, None) }
+    Refused { status: StatusCode::BAD_REQUEST, body: error_body("invalid_request_error", message, param) }
 }
 
-fn error_body(message: &str, param: Option<&str>, code: Option<&str>) -> Value {
-    json!({ "error": { "message": message, "type": "invalid_request_error", "param": param, "code": code } })
+fn overloaded() -> Refused {
+    let message = "the demo is overloaded, as providers are now and then";
+    Refused { status: StatusCode::SERVICE_UNAVAILABLE, body: error_body("overloaded_error", message, None) }
+}
+
+fn broken() -> Refused {
+    let message = "the demo broke, as providers do now and then";
+    Refused { status: StatusCode::INTERNAL_SERVER_ERROR, body: error_body("server_error", message, None) }
+}
+
+fn error_body(kind: &str, message: &str, param: Option<&str>) -> Value {
+    json!({ "error": { "message": message, "type": kind, "param": param, "code": null } })
 }

@@ -1,6 +1,7 @@
 //! Accounts, keys, channels, the catalog and administration.
 
 mod accounts;
+mod analytics;
 mod bootstrap;
 mod catalog;
 mod channels;

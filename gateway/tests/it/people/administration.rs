@@ -92,6 +92,39 @@ async fn a_price_is_changed_by_a_new_version_and_the_record_says_who_did_it() {
 }
 
 #[tokio::test]
+async fn a_price_is_scheduled_listed_and_withdrawn() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let channel = root.post("/api/app/admin/channels", channel_json("main")).await;
+    let id = channel.json["data"]["id"].as_str().unwrap();
+    let path = "/api/app/admin/price-versions";
+    let body = |at: Value| json!({ "channel_id": id, "model": "acme/model-1", "price": { "prompt": "1", "completion": "2" }, "effective_at": at });
+    let in_an_hour = Timestamp::now().plus_micros(3_600_000_000).to_string();
+    let made = root.post(path, body(json!(in_an_hour))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let data = &made.json["data"];
+    assert_eq!((&data["status"], &data["effective_at"]), (&json!("scheduled"), &json!(in_an_hour)));
+    assert_eq!(data["cost"]["prompt"], "0.1", "it stays what it is");
+    let version = data["id"].as_str().unwrap();
+    let listed = async |root: &mut Browser<'_>| {
+        let versions = root.get(&format!("{path}?model=acme/model-1")).await;
+        versions.json["data"].as_array().unwrap().iter().map(|version| version["status"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&mut root).await, ["scheduled", "published"]);
+    let catalog = books.services.control.catalog_full();
+    assert_ne!(&*catalog.model("acme/model-1").unwrap().endpoints[0].price.id, version);
+    assert_eq!(root.delete(&format!("{path}/{version}")).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(root.delete(&format!("{path}/{version}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(listed(&mut root).await, ["withdrawn", "published"]);
+    for wrong in ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+        let refused = root.post(path, body(json!(wrong))).await;
+        assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("effective_at")));
+    }
+    let now = root.post(path, body(Value::Null)).await;
+    assert_eq!((now.status, &now.json["data"]["status"]), (StatusCode::CREATED, &json!("published")));
+}
+
+#[tokio::test]
 async fn accounts_are_opened_credited_once_and_suspended() {
     let books = Books::open().await;
     let mut root = root(&books).await;
@@ -153,6 +186,14 @@ async fn an_app_trades_its_code_in_for_a_key_once_and_only_with_its_verifier() {
     let own = books.get("/key", traded.json["key"].as_str().unwrap()).await;
     assert_eq!((&own.json["data"]["name"], &own.json["data"]["limit"]), (&json!("app.example"), &json!(3)));
     assert_eq!(trade(&two, verifier).await.status, StatusCode::FORBIDDEN);
+    // Without a callback the code is shown, and its app has to prove itself.
+    let headless = root.post(&path, json!({ "code_challenge": challenge, "code_challenge_method": "S256", "name": "a shell" })).await;
+    assert_eq!((headless.status, &headless.json["data"]["redirect_url"]), (StatusCode::CREATED, &Value::Null), "{}", headless.text);
+    let traded = trade(headless.json["data"]["code"].as_str().unwrap(), verifier).await;
+    let own = books.get("/key", traded.json["key"].as_str().unwrap()).await;
+    assert_eq!(own.json["data"]["name"], "a shell");
+    let unproven = root.post(&path, json!({ "name": "a shell" })).await;
+    assert_eq!((unproven.status, &unproven.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("code_challenge")));
     for wrong in ["http://app.example/", "ftp://x", "https://user@app.example/", "https://app.example/#x", "nonsense"] {
         let refused = root.post(&path, json!({ "callback_url": wrong })).await;
         assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("callback_url")), "{wrong}");

@@ -198,3 +198,29 @@ async fn upkeep_removes_the_sessions_that_are_over() {
     assert_eq!(ada.get("/api/app/session").await.status, StatusCode::OK);
     books.close().await;
 }
+
+#[tokio::test]
+async fn a_reset_password_is_shown_once_on_the_machine_itself_and_ends_all_sessions() {
+    let books = Books::open().await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut browser = Browser::of(&books, "ada@example.com").await;
+    let local = gateway::http::routes::local_routes(std::sync::Arc::clone(&books.services));
+    let ask = async |email: &str| {
+        let request = http::Request::post("/api/v1/admin/users/reset-password").header("content-type", "application/json");
+        let request = request.body(axum::body::Body::from(json!({ "email": email }).to_string())).unwrap();
+        let answer = tower::ServiceExt::oneshot(local.clone(), request).await.unwrap();
+        let (status, body) = (answer.status(), axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap());
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    assert_eq!(ask("eve@example.com").await.0, StatusCode::NOT_FOUND);
+    let (status, reset) = ask("Ada@example.com").await;
+    assert_eq!((status, &reset["data"]["sessions_ended"]), (StatusCode::OK, &json!(1)), "{reset}");
+    assert_eq!(browser.get("/api/app/session").await.status, StatusCode::UNAUTHORIZED);
+    let mut anew = Browser::new(&books);
+    assert_eq!(anew.sign_in("ada@example.com", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(anew.sign_in("ada@example.com", reset["data"]["password"].as_str().unwrap()).await.status, StatusCode::OK);
+    let over_the_network = books.post("/admin/users/reset-password", books.platform(), json!({ "email": "ada@example.com" })).await;
+    assert_eq!(over_the_network.status, StatusCode::NOT_FOUND, "a key resets nothing");
+    let records = books.services.control.store().audit_records(None, 2).await.unwrap();
+    assert!(records.iter().any(|record| record.action == "user.password_reset" && record.actor == "local"));
+}

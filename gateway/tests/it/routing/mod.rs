@@ -7,6 +7,8 @@ mod faults;
 mod filters;
 mod hedging;
 mod preferring;
+mod free_tier;
+mod races;
 mod shared;
 mod simulation;
 mod telling;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use gateway::admission::FreeTier;
 use gateway::app::{App, AppState, Places, Readiness};
 use gateway::control::catalog::{Channel, Endpoint};
 use gateway::control::channel::ChannelSpec;
@@ -101,7 +104,9 @@ impl Gateway {
         books.top_up("10").await;
         let mock = mock_provider::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let services = &books.services;
+        services.share_free_tier(FreeTier::new(options.free_tier));
         let app = AppState(Arc::new(App {
+            free_tier: Arc::clone(services.free_tier()),
             clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()),
             routing: Arc::new(Routing::new(options.routing.clone(), options.allow_private_upstreams)),
             control: services.control.clone(),

@@ -7,13 +7,13 @@ use schemas::{AccountId, KeyId, NanoUsd, RequestId, Timestamp};
 
 use super::bytes::{Writer, member};
 use super::connection::Lane;
-use super::decode::{self, Code};
+use super::decode::{self, Code, Limits};
 use super::scripts::Script;
 use super::{Call, RedisGate, encode};
 use crate::gate::memory::count_answer;
 use crate::metrics::GATE_GENERATIONS_DROPPED_TOTAL;
 use crate::protocol::key::KeyState;
-use crate::protocol::{Amounts, GateError, RateLimits, ReserveCommand, Reserved, SettleCommand};
+use crate::protocol::{Amounts, GateError, ReserveCommand, Reserved, SettleCommand};
 
 /// Holds renewed in one script: it must not stand in the way of requests for long.
 const RENEWALS_MAX: usize = 128;
@@ -53,7 +53,7 @@ impl RedisGate {
             let (head, mut reader) = self.understood(shard, &answer).await?;
             match (head.code, command.key) {
                 (Code::Ok, _) => return decode::held(&head, &mut reader),
-                (Code::Refused, _) => return decode::refused(&head, &mut reader, decode::rates_of(command)),
+                (Code::Refused, _) => return decode::refused(&head, &mut reader, &Limits::of(command)),
                 (Code::Ended, _) => return Err(GateError::Ended { request_id: command.request_id }),
                 // Once more at most: a rebuild came between.
                 (Code::NeedKeys, Some(policy)) if key.as_ref().is_none_or(|found| found.epoch < head.epoch) => {
@@ -80,7 +80,7 @@ impl RedisGate {
         let answer = match head.code {
             Code::Ok => decode::held(&head, &mut reader),
             // A raise is refused for money only.
-            Code::Refused => decode::refused(&head, &mut reader, [RateLimits::default(); 2]),
+            Code::Refused => decode::refused(&head, &mut reader, &Limits::default()),
             Code::NoHold => Err(GateError::NoHold { request_id }),
             code => Err(unexpected("resize", code)),
         };

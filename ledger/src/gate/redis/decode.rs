@@ -3,7 +3,7 @@
 use schemas::{NanoUsd, Timestamp};
 
 use super::bytes::{Reader, Truncated};
-use crate::protocol::{Amounts, GateError, LimitLevel, LimitWindow, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
+use crate::protocol::{Amounts, FreeLimits, GateError, LimitLevel, LimitWindow, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
 
 /// The head of every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,30 +69,45 @@ pub(super) fn held(head: &Head, reader: &mut Reader<'_>) -> Result<Reserved, Gat
     Ok(Reserved::Held { hold, worst_case, amounts: head.amounts, epoch: head.epoch })
 }
 
-/// `rates` by level: the limits are answered as they were asked, not as Lua rounds them.
-pub(super) fn refused(head: &Head, reader: &mut Reader<'_>, rates: [RateLimits; 2]) -> Result<Reserved, GateError> {
+/// The limits a request was asked under: they are answered as they were asked, not as Lua rounds them.
+#[derive(Default)]
+pub(super) struct Limits {
+    by_level: [RateLimits; 2],
+    free: Option<FreeLimits>,
+}
+
+impl Limits {
+    pub fn of(command: &ReserveCommand) -> Self {
+        let by_level = [command.account_rates, command.key.map(|policy| policy.rates).unwrap_or_default()];
+        Self { by_level, free: command.free }
+    }
+}
+
+pub(super) fn refused(head: &Head, reader: &mut Reader<'_>, limits: &Limits) -> Result<Reserved, GateError> {
     let (level, cause) = (reader.byte()?, reader.byte()?);
     let (wait, remaining) = (reader.count()?, reader.count()?.unwrap_or(0));
-    let (level, rates) = if level == 0 { (LimitLevel::Account, rates[0]) } else { (LimitLevel::Key, rates[1]) };
+    let (level, rates) = if level == 0 { (LimitLevel::Account, limits.by_level[0]) } else { (LimitLevel::Key, limits.by_level[1]) };
+    let remaining_requests = u32::try_from(remaining).unwrap_or(u32::MAX);
     let (cause, retry_after_ms) = match cause {
         0 => (RefusalCause::NegativeBalance, None),
         1 => (RefusalCause::Balance, None),
         2 => (RefusalCause::InFlight, wait),
         3 => key_limit(head, reader, true)?,
         4 => (key_limit(head, reader, false)?.0, wait),
-        5 => {
-            let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-            (RefusalCause::Requests { limit: rates.requests_per_minute.unwrap_or(0), remaining }, wait)
-        }
+        5 => (RefusalCause::Requests { limit: rates.requests_per_minute.unwrap_or(0), remaining: remaining_requests }, wait),
         6 => (RefusalCause::Tokens { limit: rates.tokens_per_minute.unwrap_or(0), remaining }, wait),
         7 => (RefusalCause::Concurrency { limit: rates.concurrency.unwrap_or(0) }, wait),
+        8 => {
+            let limit = limits.free.map_or(0, |free| free.requests_per_day);
+            (RefusalCause::FreeDay { limit, resets_at: head.now.day().plus(1).start() }, wait)
+        }
+        9 => {
+            let limit = limits.free.map_or(0, |free| free.requests_per_minute);
+            (RefusalCause::FreeMinute { limit, remaining: remaining_requests }, wait)
+        }
         other => return Err(GateError::Corrupt { reason: format!("a refusal has cause {other}") }),
     };
     Ok(Reserved::Refused(Refusal { level, cause, amounts: head.amounts, retry_after_ms }))
-}
-
-pub(super) fn rates_of(command: &ReserveCommand) -> [RateLimits; 2] {
-    [command.account_rates, command.key.map(|policy| policy.rates).unwrap_or_default()]
 }
 
 fn key_limit(head: &Head, reader: &mut Reader<'_>, spent_out: bool) -> Result<(RefusalCause, Option<u64>), GateError> {

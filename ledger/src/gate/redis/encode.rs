@@ -31,6 +31,8 @@ pub(super) fn reserve(command: &ReserveCommand, options: &GateOptions) -> Vec<u8
         .count(u64::from(rules.in_flight_retry_ms))
         .count(rules.entries_max as u64)
         .count(rules.keys_max as u64)
+        .limit(command.free.map(|free| u64::from(free.requests_per_minute)))
+        .limit(command.free.map(|free| u64::from(free.requests_per_day)))
         .done()
 }
 

@@ -98,6 +98,15 @@ impl RedisGate {
         Ok(KeySpend { total: reader.amount()?, daily: reader.amount()?, weekly: reader.amount()?, monthly: reader.amount()? })
     }
 
+    pub async fn free_requests(&self, now: Timestamp, account_id: AccountId) -> Result<u32, GateError> {
+        let shard = self.names.of_account(account_id);
+        let keys = vec![self.names.account(account_id)];
+        let call = Call { script: &self.scripts.free_requests, shard, keys, arguments: Vec::new(), lane: Lane::Hot };
+        let answer = self.call(now, call).await?;
+        let (_, mut reader) = self.understood(shard, &answer).await?;
+        Ok(reader.int()?)
+    }
+
     pub async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<OverdueHold>, GateError> {
         let rules = &self.options.gate.rules;
         let bounds = Writer::default()

@@ -32,6 +32,7 @@ pub(super) struct Scripts {
     pub overdue: Script,
     pub unposted: Script,
     pub amounts: Script,
+    pub free_requests: Script,
     pub key_spend: Script,
     pub key_find: Script,
     pub begin: Script,
@@ -41,7 +42,7 @@ pub(super) struct Scripts {
 impl Scripts {
     pub fn new() -> Self {
         Self {
-            reserve: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "reserve.lua"),
+            reserve: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "free.lua", "reserve.lua"),
             resize: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "resize.lua"),
             renew: script!("exact.lua", "rate.lua", "account.lua", "renew.lua"),
             settle: script!("exact.lua", "rate.lua", "account.lua", "settle.lua"),
@@ -51,6 +52,7 @@ impl Scripts {
             overdue: script!("exact.lua", "rate.lua", "account.lua", "overdue.lua"),
             unposted: script!("exact.lua", "rate.lua", "account.lua", "unposted.lua"),
             amounts: script!("exact.lua", "rate.lua", "account.lua", "amounts.lua"),
+            free_requests: script!("exact.lua", "rate.lua", "account.lua", "free.lua", "free_requests.lua"),
             key_spend: script!("exact.lua", "rate.lua", "account.lua", "key_spend.lua"),
             key_find: script!("exact.lua", "rate.lua", "account.lua", "key_find.lua"),
             begin: script!("exact.lua", "rate.lua", "account.lua", "begin.lua"),
@@ -58,7 +60,7 @@ impl Scripts {
         }
     }
 
-    pub fn all(&self) -> [&Script; 14] {
+    pub fn all(&self) -> [&Script; 15] {
         [
             &self.reserve,
             &self.resize,
@@ -70,6 +72,7 @@ impl Scripts {
             &self.overdue,
             &self.unposted,
             &self.amounts,
+            &self.free_requests,
             &self.key_spend,
             &self.key_find,
             &self.begin,

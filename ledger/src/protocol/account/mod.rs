@@ -18,6 +18,7 @@ use schemas::{Day, KeyId, NanoUsd, NodeId, RequestId, Timestamp};
 
 use super::command::{Amounts, KeyLimit, KeySpend};
 use super::error::GateError;
+use super::free::FreeUse;
 use super::key::{DayChange, KeyState};
 use super::rate::Bucket;
 
@@ -61,6 +62,7 @@ pub struct AccountState {
     keys: BTreeMap<KeyId, KeyState>,
     requests: Bucket,
     tokens: Bucket,
+    free: FreeUse,
 }
 
 /// What is known of one request that the ledger has not posted.
@@ -161,6 +163,11 @@ impl AccountState {
             Some(Entry::Held(hold)) => Some(hold.amount),
             _ => None,
         }
+    }
+
+    /// Requests to free models that were admitted on a day.
+    pub fn free_requests(&self, day: Day) -> u32 {
+        self.free.used_on(day)
     }
 
     /// How many keys it knows.

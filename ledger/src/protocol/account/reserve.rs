@@ -5,6 +5,7 @@ use schemas::{Day, NanoUsd, RequestId, Timestamp};
 use super::{AccountState, Change, Entry, Hold, Moment, Origin};
 use crate::protocol::command::{KeyLimit, KeyPolicy, LimitLevel, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
 use crate::protocol::error::GateError;
+use crate::protocol::free::{FreeUse, UsedUp};
 use crate::protocol::key::KeyState;
 use crate::protocol::rate::{Bucket, Short};
 
@@ -55,7 +56,11 @@ impl AccountState {
             Ok(taken) => taken,
             Err(refusal) => return Ok(Reserved::Refused(refusal)),
         };
-        self.admit(at, command, &grant, taken, key_taken)
+        let free = match command.free.map(|limits| self.free.take(limits, at.now)).transpose() {
+            Ok(free) => free,
+            Err(UsedUp { cause, retry_after_ms }) => return Ok(Reserved::Refused(self.refusal(LimitLevel::Account, cause, retry_after_ms))),
+        };
+        self.admit(at, command, &grant, (taken, key_taken, free))
     }
 
     /// Raises a hold to `to`; a smaller amount changes nothing. Refused, the hold stays as it was. The
@@ -241,8 +246,7 @@ impl AccountState {
         at: Moment<'_>,
         command: &ReserveCommand,
         grant: &Grant,
-        taken: Taken,
-        key_taken: Taken,
+        (taken, key_taken, free): (Taken, Taken, Option<FreeUse>),
     ) -> Result<Reserved, GateError> {
         let hold = Hold {
             amount: grant.hold,
@@ -263,6 +267,7 @@ impl AccountState {
         self.change(hold.origin.key, hold.origin.day, change)?;
         self.requests = taken.requests.unwrap_or(self.requests);
         self.tokens = taken.tokens.unwrap_or(self.tokens);
+        self.free = free.unwrap_or(self.free);
         if let Some(state) = hold.origin.key.and_then(|key| self.keys.get_mut(&key)) {
             state.requests = key_taken.requests.unwrap_or(state.requests);
             state.tokens = key_taken.tokens.unwrap_or(state.tokens);

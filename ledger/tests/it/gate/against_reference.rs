@@ -2,7 +2,7 @@
 //! Eight wrong gates show that a difference would be seen.
 
 use bytes::Bytes;
-use ledger::gate::{BalanceGate, GateError, KeyLimit, KeyPolicy, LimitWindow, Posted, RateLimits, ReserveCommand, Reserved, SettleCommand};
+use ledger::gate::{BalanceGate, FreeLimits, GateError, KeyLimit, KeyPolicy, LimitWindow, Posted, RateLimits, ReserveCommand, Reserved, SettleCommand};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -64,10 +64,11 @@ prop_compose! {
         tokens in 0..50_u64,
         overdraft_max in 0..8_i64,
         rates in (2..12_u32, 40..200_u64, 1..5_u32),
+        free in proptest::option::of((1..7_u32, 1..7_u32)),
     ) -> Ask {
         let (account, key) = owner_of(number);
         let rates = Rates { requests: rates.0, tokens: rates.1, concurrency: rates.2 };
-        Ask { request, account, key, limit, day, hold, minimum, worst_case: hold + more, overdraft_max, tokens, rates }
+        Ask { request, account, key, limit, day, hold, minimum, worst_case: hold + more, overdraft_max, tokens, rates, free }
     }
 }
 
@@ -116,6 +117,7 @@ fn command(ask: &Ask) -> ReserveCommand {
         worst_case: nanos(ask.worst_case),
         overdraft_max: nanos(ask.overdraft_max),
         tokens: ask.tokens,
+        free: ask.free.map(|(requests_per_minute, requests_per_day)| FreeLimits { requests_per_minute, requests_per_day }),
         admitted_at: ask.day.start(),
         ..asks(0, 0)
     }

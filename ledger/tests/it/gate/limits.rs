@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ledger::gate::{
-    GateError, GateOptions, GateState, KeyPolicy, LimitLevel, LimitWindow, Posted, RateLimits, RefusalCause, ReserveCommand, Reserved,
+    FreeLimits, GateError, GateOptions, GateState, KeyPolicy, LimitLevel, LimitWindow, Posted, RateLimits, RefusalCause, ReserveCommand, Reserved,
     SettleCommand,
 };
 use schemas::{AccountId, NanoUsd, Timestamp};
@@ -27,6 +27,12 @@ on_every_gate! {
     a_request_refused_by_its_key_takes_no_rate_of_its_account;
     tokens_are_corrected_when_the_request_is_settled;
     concurrency_is_the_number_of_live_holds;
+    parallel_requests_of_a_key_hold_no_more_than_its_limit;
+    free_requests_are_counted_by_the_account_s_utc_day;
+    free_requests_are_counted_by_the_minute_too;
+    a_free_request_that_came_to_nothing_stays_counted;
+    what_is_refused_uses_up_no_free_request;
+    free_requests_of_many_callers_are_never_more_than_a_day_s;
     named_bounds_are_typed_errors_and_settling_goes_on;
     amounts_that_make_no_sense_are_errors_and_change_nothing;
 }
@@ -202,6 +208,93 @@ async fn concurrency_is_the_number_of_live_holds(backend: Backend) {
     gate.post(NOW, vec![posted]).await.unwrap();
     held(gate.reserve(NOW, asking(7)).await.unwrap());
     assert_eq!(refused(gate.reserve(NOW, asking(8)).await.unwrap()).cause, RefusalCause::Concurrency { limit: 2 });
+}
+
+async fn parallel_requests_of_a_key_hold_no_more_than_its_limit(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 1_000_000)]).await;
+    for (day, held_before) in [(0, 0), (1, 7)] {
+        let now = NOW.plus_micros(day * 86_400_000_000);
+        let asking = (1..=40_u128).map(|number| {
+            let gate = gate.clone();
+            let command = ReserveCommand { admitted_at: now, ..asks_with_key(number + 100 * day as u128, 10, 79, LimitWindow::Daily) };
+            async move { gate.reserve(now, command).await.unwrap() }
+        });
+        let answers = futures_util::future::join_all(asking).await;
+        assert_eq!(answers.iter().filter(|answer| matches!(answer, Reserved::Held { .. })).count(), 7, "7 × 10 fit into 79");
+        assert_eq!(gate.amounts(account(1)).await.unwrap().held, nanos(70 + 10 * held_before));
+    }
+}
+
+/// A request to a free model, of which an account may make so many a minute and a day.
+fn free(number: u128, requests_per_minute: u32, requests_per_day: u32) -> ReserveCommand {
+    ReserveCommand { free: Some(FreeLimits { requests_per_minute, requests_per_day }), ..asks(number, 0) }
+}
+
+async fn free_requests_are_counted_by_the_account_s_utc_day(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 0), (account(2), 0)]).await;
+    let keyed = |number: u128| ReserveCommand {
+        key: Some(KeyPolicy { key_id: key(number), limit: None, rates: UNLIMITED }),
+        ..free(number, 100, 3)
+    };
+    for number in 1..=3 {
+        held(gate.reserve(NOW, keyed(number)).await.unwrap());
+    }
+    assert_eq!(gate.free_requests(NOW, account(1)).await.unwrap(), 3);
+    let used_up = refused(gate.reserve(NOW, keyed(4)).await.unwrap());
+    let midnight = today().plus(1).start();
+    let cause = RefusalCause::FreeDay { limit: 3, resets_at: midnight };
+    assert_eq!((used_up.level, used_up.cause, used_up.retry_after_ms), (LimitLevel::Account, cause, Some(43_200_000)));
+    held(gate.reserve(NOW, ReserveCommand { account_id: account(2), ..free(5, 100, 3) }).await.unwrap());
+    held(gate.reserve(NOW, asks(6, 0)).await.unwrap());
+    held(gate.reserve(NOW, free(7, 100, 4)).await.unwrap());
+    let last = Timestamp::from_micros(midnight.micros() - 1);
+    assert_eq!(refused(gate.reserve(last, free(8, 100, 4)).await.unwrap()).retry_after_ms, Some(1));
+    held(gate.reserve(midnight, free(9, 100, 3)).await.unwrap());
+    assert_eq!(gate.free_requests(midnight, account(1)).await.unwrap(), 1);
+    assert_eq!(gate.free_requests(NOW, account(9)).await.unwrap(), 0);
+}
+
+async fn free_requests_are_counted_by_the_minute_too(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 0)]).await;
+    held(gate.reserve(NOW, free(1, 2, 50)).await.unwrap());
+    held(gate.reserve(NOW, free(2, 2, 50)).await.unwrap());
+    let fast = refused(gate.reserve(NOW, free(3, 2, 50)).await.unwrap());
+    let cause = RefusalCause::FreeMinute { limit: 2, remaining: 0 };
+    assert_eq!((fast.level, fast.cause, fast.retry_after_ms), (LimitLevel::Account, cause, Some(30_000)));
+    assert!(matches!(refused(gate.reserve(NOW, free(4, 2, 2)).await.unwrap()).cause, RefusalCause::FreeDay { .. }), "the longer wait is told");
+    held(gate.reserve(NOW.plus_micros(30_000_000), free(5, 2, 50)).await.unwrap());
+    let never = refused(gate.reserve(NOW, free(6, 2, 0)).await.unwrap());
+    assert_eq!(never.retry_after_ms, None, "nothing is ever let through");
+}
+
+async fn a_free_request_that_came_to_nothing_stays_counted(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 0)]).await;
+    held(gate.reserve(NOW, free(1, 100, 1)).await.unwrap());
+    held(gate.reserve(NOW, free(1, 100, 1)).await.unwrap());
+    gate.release(NOW, request(1), account(1), None).await.unwrap();
+    assert!(matches!(refused(gate.reserve(NOW, free(2, 100, 1)).await.unwrap()).cause, RefusalCause::FreeDay { .. }));
+}
+
+async fn what_is_refused_uses_up_no_free_request(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 5)]).await;
+    let limits = free(0, 100, 1).free;
+    refused(gate.reserve(NOW, ReserveCommand { free: limits, ..asks(1, 6) }).await.unwrap());
+    let (none, one) = (RateLimits { requests_per_minute: Some(0), ..UNLIMITED }, RateLimits { requests_per_minute: Some(1), ..UNLIMITED });
+    refused(gate.reserve(NOW, ReserveCommand { free: limits, ..rated(2, 0, one, none) }).await.unwrap());
+    held(gate.reserve(NOW, ReserveCommand { free: limits, ..rated(3, 0, UNLIMITED, UNLIMITED) }).await.unwrap());
+    refused(gate.reserve(NOW, ReserveCommand { free: limits, ..rated(4, 5, one, one) }).await.unwrap());
+    held(gate.reserve(NOW, rated(5, 5, one, one)).await.unwrap());
+}
+
+async fn free_requests_of_many_callers_are_never_more_than_a_day_s(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 0)]).await;
+    let asking = (1..=40).map(|number| {
+        let gate = gate.clone();
+        async move { gate.reserve(NOW, free(number, 1_000, 25)).await.unwrap() }
+    });
+    let answers = futures_util::future::join_all(asking).await;
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Reserved::Held { .. })).count(), 25);
+    assert_eq!(gate.free_requests(NOW, account(1)).await.unwrap(), 25);
 }
 
 async fn named_bounds_are_typed_errors_and_settling_goes_on(backend: Backend) {

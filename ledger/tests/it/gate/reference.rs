@@ -15,6 +15,8 @@ pub struct Reference {
     /// Admissions so far, and tokens with their corrections, by level.
     admitted: BTreeMap<Level, u32>,
     tokens: BTreeMap<Level, u64>,
+    /// Admitted requests to free models.
+    free: BTreeMap<AccountId, u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,8 @@ pub struct Ask {
     pub overdraft_max: i64,
     pub tokens: u64,
     pub rates: Rates,
+    /// To a free model: so many a minute and a day.
+    pub free: Option<(u32, u32)>,
 }
 
 /// The same limits for account and key.
@@ -114,6 +118,16 @@ impl Reference {
             if let Some(cause) = self.rate_refusal(*level, ask) {
                 return Verdict::Refused(if matches!(level, Level::Account(_)) { LimitLevel::Account } else { LimitLevel::Key }, cause);
             }
+        }
+        if let Some((a_minute, a_day)) = ask.free {
+            let so_far = self.free.entry(ask.account).or_default();
+            if *so_far >= a_day {
+                return Verdict::Refused(LimitLevel::Account, "free_day");
+            }
+            if *so_far >= a_minute {
+                return Verdict::Refused(LimitLevel::Account, "free_minute");
+            }
+            *so_far += 1;
         }
         for level in levels {
             *self.admitted.entry(level).or_default() += 1;

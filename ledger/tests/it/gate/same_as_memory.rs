@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use ledger::gate::{
-    BalanceGate, GateError, GateOptions, GateState, KeyLimit, KeyPolicy, LimitWindow, OverdueHold, Posted, RateLimits, ReserveCommand,
+    BalanceGate, FreeLimits, GateError, GateOptions, GateState, KeyLimit, KeyPolicy, LimitWindow, OverdueHold, Posted, RateLimits, ReserveCommand,
     Reserved, RestoredHold, RestoredSpend, SettleCommand,
 };
 use rand::rngs::StdRng;
@@ -130,6 +130,13 @@ impl Pair {
         }
     }
 
+    fn free(&mut self) -> Option<FreeLimits> {
+        let random = &mut self.random;
+        let requests_per_minute = *[0, 1, 7, 1_000_000, u32::MAX].choose(random).unwrap();
+        let requests_per_day = *[0, 3, 12, u32::MAX].choose(random).unwrap();
+        random.random_bool(0.5).then_some(FreeLimits { requests_per_minute, requests_per_day })
+    }
+
     fn tokens(&mut self) -> u64 {
         *[0, 1, 50, 97, 999, 149_999_999, 150_000_001, u64::MAX].choose(&mut self.random).unwrap()
     }
@@ -199,6 +206,7 @@ impl Pair {
             worst_case: hold.saturating_add(more),
             overdraft_max: self.amount(),
             tokens: self.tokens(),
+            free: self.free(),
             admitted_at: self.day().start(),
             ..asks(0, 0)
         };
@@ -269,6 +277,8 @@ impl Pair {
         for number in 1..=ACCOUNTS {
             let who = account(number);
             same("amounts", &who, self.memory.amounts(who).await, self.redis.amounts(who).await);
+            let free = (self.memory.free_requests(self.now, who).await, self.redis.free_requests(self.now, who).await);
+            same("free_requests", &who, free.0, free.1);
         }
         for (_, key) in keys() {
             same("key_spend", &key, self.memory.key_spend(self.now, key).await, self.redis.key_spend(self.now, key).await);

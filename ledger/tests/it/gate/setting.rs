@@ -100,6 +100,7 @@ pub fn asks(number: u128, hold: i64) -> ReserveCommand {
         account_id: account(1),
         key: None,
         account_rates: UNLIMITED,
+        free: None,
         hold: nanos(hold),
         minimum: nanos(hold),
         worst_case: nanos(hold),

@@ -20,6 +20,7 @@ impl Protocol {
             account_id: account_id(),
             key: None,
             account_rates: RateLimits::default(),
+            free: None,
             hold: nanos(plan.hold),
             minimum: nanos(plan.hold),
             worst_case: nanos(plan.worst_case),

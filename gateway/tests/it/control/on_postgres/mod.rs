@@ -6,6 +6,12 @@ mod several_gateways;
 mod administration;
 #[path = "../contract/routing.rs"]
 mod routing;
+#[path = "../contract/alerts.rs"]
+mod alerts;
+#[path = "../contract/people.rs"]
+mod people;
+#[path = "../contract/prices.rs"]
+mod prices;
 #[path = "../contract/store.rs"]
 mod store;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
 use gateway::control::channel::{Availability, ChannelSpec};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
-use gateway::control::store::{Act, StoredChannel};
+use gateway::control::catalog::KeyRefusal;
+use gateway::control::store::{Act, ScheduledPrice, StoredChannel};
 use gateway::control::{Catalog, Control, ControlError};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,42 @@ async fn a_change_on_one_gateway_reaches_the_others() {
     shown(&two, |catalog| catalog.model("acme/model-1").is_none()).await;
     one.delete_key(&act(), &key.hash).await.unwrap();
     shown(&two, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).is_err()).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_on_one_gateway_is_refused_on_the_others_and_a_price_to_come_reaches_them() {
+    let database = TestDatabase::make().await;
+    let gateways = [open_control(&database.url()).await, open_control(&database.url()).await, open_control(&database.url()).await];
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    for gateway in &gateways[1..] {
+        let (control, stop) = (gateway.clone(), stop.clone());
+        tasks.spawn(async move { tokio::join!(control.follow(stop.clone()), control.keep_prices(stop)) });
+    }
+    let account = gateways[0].create_account(&act(), "a").await.unwrap();
+    let secret = mint_key().unwrap();
+    let key = ApiKey::new(&secret, account.id, "key", KeyKind::Inference, KeyScope::Account, Timestamp::now());
+    let key = gateways[0].create_key(&act(), key).await.unwrap();
+    let channel = gateways[0].create_channel(&act(), channel("main")).await.unwrap();
+    let table = schemas::PriceTable::free();
+    let scheduled = ScheduledPrice {
+        channel_id: channel.id,
+        channel_name: "main".to_owned(),
+        model: "acme/model-1".to_owned(),
+        price: table.clone(),
+        cost: table,
+        effective_at: Timestamp::now().plus_micros(300_000),
+    };
+    let version = gateways[0].schedule_price(&act(), &scheduled).await.unwrap();
+    gateways[0].change_key(&act(), &key.hash, |key| key.disabled = true).await.unwrap();
+    let price = |catalog: &Catalog| catalog.model("acme/model-1").map(|model| model.endpoints[0].price.id.to_string());
+    for gateway in &gateways[1..] {
+        shown(gateway, |catalog| catalog.authenticate(secret.expose(), Timestamp::now()).err() == Some(KeyRefusal::Disabled)).await;
+        shown(gateway, |catalog| price(catalog).as_ref() == Some(&version)).await;
+    }
+    assert!(Timestamp::now() >= scheduled.effective_at);
     stop.cancel();
     tasks.close();
     tasks.wait().await;

@@ -4,6 +4,12 @@
 mod administration;
 #[path = "../contract/routing.rs"]
 mod routing;
+#[path = "../contract/alerts.rs"]
+mod alerts;
+#[path = "../contract/people.rs"]
+mod people;
+#[path = "../contract/prices.rs"]
+mod prices;
 #[path = "../contract/store.rs"]
 mod store;
 

@@ -1,6 +1,6 @@
 -- Refusals, and the checks of money that admission and raising share.
 local BY_ACCOUNT, BY_KEY = 0, 1
-local NEGATIVE, BALANCE, IN_FLIGHT, KEY_LIMIT, KEY_IN_FLIGHT, REQUESTS, TOKENS, CONCURRENCY = 0, 1, 2, 3, 4, 5, 6, 7
+local NEGATIVE, BALANCE, IN_FLIGHT, KEY_LIMIT, KEY_IN_FLIGHT, REQUESTS, TOKENS, CONCURRENCY, FREE_DAY, FREE_MINUTE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- `wait`: milliseconds until it may fit, -1 where waiting does not help.
 local function refusal(level, cause, wait, remaining)

@@ -1,6 +1,6 @@
 -- Admits a request or says which limit refuses it. ARGV 2 account and request, 3 the command,
 -- 4 what the ledger has of the key ('' where it was not asked for), 5 the epoch that is from.
-local COMMAND = '>Bc16Bi4i4i4I4i4I4i4I4i4I4i4I4di4c16dddddddddd'
+local COMMAND = '>Bc16Bi4i4i4I4i4I4i4I4i4I4i4I4di4c16dddddddddddd'
 
 local function rates_taken(level, in_use, requests, tokens, concurrency, cells, retry)
   if concurrency >= 0 and in_use.live >= concurrency then
@@ -16,6 +16,18 @@ local function rates_taken(level, in_use, requests, tokens, concurrency, cells, 
     if not taken.tokens then return nil, refusal(level, TOKENS, wait, remaining) end
   end
   return taken
+end
+
+-- The next use of free models; or nil and a refusal: the day before the minute, which waiting would not help.
+local function free_taken(per_minute, per_day)
+  local f, day = free_of(redis.call('HGET', KEYS[6], 'f')), today()
+  local used = used_on(f, day)
+  if used >= per_day then
+    return nil, refusal(BY_ACCOUNT, FREE_DAY, per_day > 0 and quotient_up((day + 1) * DAY_MICROS - now, 1000) or -1)
+  end
+  local minute, remaining, wait = take(f.minute, per_minute, 1, now)
+  if not minute then return nil, refusal(BY_ACCOUNT, FREE_MINUTE, wait, remaining) end
+  return {minute = minute, day = day, used = used + 1}
 end
 
 -- How much is held and what the request may cost; or nil and a refusal.
@@ -96,7 +108,9 @@ return run(function()
   if taken and k then
     key_taken, refused = rates_taken(BY_KEY, k, f[22], f[23], f[24], e.tokens, c.retry)
   end
-  if not hold or not taken or (k and not key_taken) then
+  local free
+  if f[29] >= 0 and taken and (key_taken or not k) then free, refused = free_taken(f[29], f[30]) end
+  if not hold or not taken or (k and not key_taken) or (f[29] >= 0 and not free) then
     learn()
     return answer(REFUSED, refused)
   end
@@ -107,6 +121,7 @@ return run(function()
   if k then k.requests, k.tokens = key_taken.requests or k.requests, key_taken.tokens or k.tokens end
   if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
   redis.call('HSET', KEYS[6], 'e' .. id, entry_blob(e))
+  if free then redis.call('HSET', KEYS[6], 'f', free_blob(free)) end
   save(a, k, e.key)
   redis.call('ZADD', KEYS[2], whole(e.time), ARGV[2])
   ticked()
