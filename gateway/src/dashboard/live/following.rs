@@ -114,7 +114,8 @@ impl Inner {
         let mut away_since = None;
         loop {
             let accounts: Vec<AccountId> = self.state.lock().accounts.keys().copied().collect();
-            let calls = accounts.into_iter().map(|account| async move { (account, timeout(GATE_TIMEOUT, self.gate.amounts(account)).await) });
+            let calls =
+                accounts.into_iter().map(|account| async move { (account, timeout(GATE_TIMEOUT, self.gate.amounts(account)).await) });
             let mut calls = stream::iter(calls).buffer_unordered(GATE_CALLS_MAX);
             let (mut answered, mut failure) = (false, None);
             while let Some((account, answer)) = calls.next().await {
