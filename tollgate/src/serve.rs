@@ -11,6 +11,7 @@ use axum::Router;
 use gateway::admission::FreeTier;
 use gateway::app::{App, AppState, Places};
 use gateway::control::ControlError;
+use gateway::control::board::HealthBoard;
 use gateway::control::credits::CreditError;
 use gateway::dashboard::LiveFeed;
 use gateway::http::lanes::{LaneWork, Lanes};
