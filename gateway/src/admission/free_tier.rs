@@ -66,9 +66,8 @@ impl FreeTier {
     /// Whether a request counts that an endpoint answers: it is a free variant, or costs nothing and was asked for as one.
     pub fn covers(&self, endpoint: &Endpoint, names: &[Cow<'_, str>]) -> bool {
         let asked_as_free = || names.iter().any(|name| name.ends_with(FREE_VARIANT));
-        self.rules.is_some_and(|rules| {
-            endpoint.model.ends_with(FREE_VARIANT) || (endpoint.is_free && (rules.zero_priced || asked_as_free()))
-        })
+        self.rules
+            .is_some_and(|rules| endpoint.model.ends_with(FREE_VARIANT) || (endpoint.is_free && (rules.zero_priced || asked_as_free())))
     }
 
     /// What an account may ask of free models; `None` where they have no limits.

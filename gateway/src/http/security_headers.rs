@@ -1,8 +1,6 @@
 //! Headers that keep browsers from doing with our answers what nobody means them to. An answer's own come first.
 
-use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response};
 
 /// A year, and this host only: what else is below its name is not ours to decide.

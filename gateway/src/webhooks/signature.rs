@@ -31,12 +31,8 @@ mod tests {
     #[test]
     fn it_signs_as_the_specification_s_libraries_do() {
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        let signed = signature(
-            &secret,
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            Timestamp::from_micros(1_614_265_330_000_000),
-            r#"{"test": 2432232314}"#,
-        );
+        let signed =
+            signature(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", Timestamp::from_micros(1_614_265_330_000_000), r#"{"test": 2432232314}"#);
         assert_eq!(signed.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

@@ -145,8 +145,14 @@ impl Books {
         let live = LiveFeed::new(web.live, services.control.clone(), services.gate.clone(), log.clone(), requests.clone(), stop.clone());
         let public_statistics = web.public_statistics;
         tasks.spawn(live.clone().run());
-        let dashboard =
-            Arc::new(Dashboard { services: Arc::clone(&services), sign_in, trusted_proxies: proxies, operations: Operations::none(), live, public_statistics });
+        let dashboard = Arc::new(Dashboard {
+            services: Arc::clone(&services),
+            sign_in,
+            trusted_proxies: proxies,
+            operations: Operations::none(),
+            live,
+            public_statistics,
+        });
         let router = Router::new().nest("/api/v1", control_routes(Arc::clone(&services)));
         let router = router.merge(gateway::dashboard::router(Arc::clone(&dashboard)));
         Self { folder, services, dashboard, first, analytics_position, ledger_progress: booked, router, log, requests, stop, tasks }

@@ -157,8 +157,7 @@ fn path(account: AccountId) -> String {
 
 /// Sets the first account's alert; its secret.
 async fn set_alert(books: &Books, threshold: &str, url: &str) -> String {
-    let answer =
-        books.patch(&path(books.first.account_id), books.platform(), json!({ "threshold": threshold, "url": url })).await;
+    let answer = books.patch(&path(books.first.account_id), books.platform(), json!({ "threshold": threshold, "url": url })).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     answer.json["data"]["secret"].as_str().unwrap().to_owned()
 }

@@ -17,8 +17,8 @@ pub mod window;
 
 pub use account::{AccountRules, AccountState, Moment};
 pub use command::{
-    Amounts, FreeLimits, KeyLimit, KeyPolicy, KeySpend, LimitLevel, OverdueHold, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved,
-    RestoredHold, RestoredSpend, SettleCommand,
+    Amounts, FreeLimits, KeyLimit, KeyPolicy, KeySpend, LimitLevel, OverdueHold, RateLimits, Refusal, RefusalCause, ReserveCommand,
+    Reserved, RestoredHold, RestoredSpend, SettleCommand,
 };
 pub use error::GateError;
 pub use lifecycle::{Effect, Lifecycle, OutOfOrder};

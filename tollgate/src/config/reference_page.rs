@@ -77,7 +77,8 @@ pub fn page() -> String {
                 Some(key) => (key, "none".to_owned()),
                 None => (key, format!("`{value}`")),
             };
-            let variable = if section.is_empty() { key.to_uppercase() } else { format!("{section}__{key}").replace('.', "__").to_uppercase() };
+            let variable =
+                if section.is_empty() { key.to_uppercase() } else { format!("{section}__{key}").replace('.', "__").to_uppercase() };
             // Writing to a String cannot fail.
             let _ = writeln!(page, "| `{key}` | {default} | `TOLLGATE_{variable}` | {} |", comment.join(" "));
             comment.clear();

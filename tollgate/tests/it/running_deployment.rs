@@ -171,7 +171,8 @@ async fn a_replay_names_its_folder_absolutely() {
 
 #[tokio::test]
 async fn a_reset_password_is_shown_as_it_is_answered() {
-    let answer = |_: &str| r#"{"data":{"user_id":"user_1","email":"ada@example.com","password":"made up","sessions_ended":2}}"#.into_response();
+    let answer =
+        |_: &str| r#"{"data":{"user_id":"user_1","email":"ada@example.com","password":"made up","sessions_ended":2}}"#.into_response();
     let asked = beside(answer, |folder| {
         let ran = tollgate(folder, &["users", "reset-password", "ada@example.com"]);
         assert!(ran.code == 0 && ran.stdout.contains("made up"), "{ran:?}");

@@ -56,6 +56,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/app/accounts/{account}/balance-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's alert. */
+        get: operations["get_app_balance_alert"];
+        put?: never;
+        post?: never;
+        /** Removes the alert; what is not delivered yet is given up. */
+        delete: operations["delete_app_balance_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Sets who is told when the balance falls below a threshold. The secret of the signatures is in the first answer, and never
+         *     again.
+         */
+        patch: operations["set_app_balance_alert"];
+        trace?: never;
+    };
+    "/api/app/accounts/{account}/balance-alert/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent in the last 30 days, newest first. */
+        get: operations["list_app_balance_alert_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/app/accounts/{account}/balance-alert/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new secret for the signatures, at once and for good; it is in this answer only. */
+        post: operations["rotate_app_balance_alert_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/app/accounts/{account}/generations": {
         parameters: {
             query?: never;
@@ -485,12 +541,32 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The versions of a model's prices on all channels, newest first; without a model, of all models. */
+        /** The versions of a model's prices on all channels, newest first, those to come before them; without a model, of all models. */
         get: operations["list_price_versions"];
         put?: never;
-        /** Gives a model on a channel another price from now on; every gateway follows within a second. */
+        /**
+         * Gives a model on a channel another price: from now on, on every gateway within a second; or from a later moment on, on every
+         *     gateway at that moment. Charges keep the version they were made with. Without `cost` the cost stays what it is now.
+         */
         post: operations["create_price_version"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/app/admin/price-versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Withdraws a scheduled price before it comes into force. */
+        delete: operations["withdraw_price_version"];
         options?: never;
         head?: never;
         patch?: never;
@@ -573,27 +649,6 @@ export interface paths {
         };
         /** Everything about one request of an account of the person who asks. */
         get: operations["get_app_generation"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/app/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Tells what changes in an account, as long as the connection, the session and the role last: text frames with a message
-         *     each. A client sends nothing; it is closed with 4401 when the session ends, 4403 when the role is taken, 4408 when it
-         *     does not keep up, and 4503 when the feed cannot be read.
-         */
-        get: operations["watch_account"];
         put?: never;
         post?: never;
         delete?: never;
@@ -893,6 +948,62 @@ export interface paths {
         head?: never;
         /** Suspends, closes or reactivates an account; its balance stays. */
         patch: operations["update_account"];
+        trace?: never;
+    };
+    "/api/v1/admin/accounts/{id}/balance-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The alert of an account. */
+        get: operations["get_balance_alert"];
+        put?: never;
+        post?: never;
+        /** Removes an account's alert; what is not delivered yet is given up. */
+        delete: operations["delete_balance_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Sets who is told when an account's balance falls below a threshold. The secret of the signatures is in the first answer, and
+         *     never again.
+         */
+        patch: operations["set_balance_alert"];
+        trace?: never;
+    };
+    "/api/v1/admin/accounts/{id}/balance-alert/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent of an account's alerts in the last 30 days, newest first. */
+        get: operations["list_balance_alert_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/accounts/{id}/balance-alert/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new secret for the signatures, at once and for good; it is in this answer only. */
+        post: operations["rotate_balance_alert_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/admin/accounts/{id}/credits": {
@@ -1521,6 +1632,20 @@ export interface components {
             pending: string;
             status: string;
         };
+        /** @description Who is told when the balance runs low. */
+        AppBalanceAlertView: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description It was told, and the balance is not well above the threshold again: a tenth of it. */
+            is_low: boolean;
+            /** @description What messages are signed with; only in the answer that made it. */
+            secret?: string | null;
+            /** @description US dollars. */
+            threshold: string;
+            /** Format: date-time */
+            updated_at?: string | null;
+            url: string;
+        };
         AppCreateAccount: {
             name: string;
         };
@@ -1623,7 +1748,8 @@ export interface components {
             subject: string;
         };
         Authorize: {
-            callback_url: string;
+            /** @description Absent for an app without a browser of its own: the page shows the code, and a challenge is needed. */
+            callback_url?: string | null;
             code_challenge?: string | null;
             /** @description `S256` or `plain`. */
             code_challenge_method?: string | null;
@@ -1637,8 +1763,22 @@ export interface components {
             state?: string | null;
         };
         Authorized: {
+            /** @description To be shown, where there is nowhere to go: the person carries it to the app. */
+            code?: string | null;
             /** @description Where the browser goes next: the app, with its code. */
-            redirect_url: string;
+            redirect_url?: string | null;
+        };
+        /** @description Who is told when an account's balance runs low. */
+        BalanceAlertView: {
+            created_at: components["schemas"]["Timestamp"];
+            /** @description It was told, and the balance is not well above the threshold again: a tenth of it. */
+            is_low: boolean;
+            /** @description What messages are signed with; only in the answer that made it. */
+            secret?: string | null;
+            /** @description US dollars. */
+            threshold: components["schemas"]["UsdNumber"];
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            url: string;
         };
         /** @enum {string} */
         BreakerState: "closed" | "open" | "half_open";
@@ -1999,7 +2139,7 @@ export interface components {
             cost?: Record<string, never> | null;
             /**
              * Format: date-time
-             * @description Absent: now. A later moment is refused: prices are not changed ahead of time.
+             * @description From when on; absent: now. A later moment schedules the price.
              */
             effective_at?: string | null;
             model: string;
@@ -2050,11 +2190,7 @@ export interface components {
             allowed_data_regions: string[];
             creator_user_id?: string | null;
             expires_at?: components["schemas"]["Timestamp"] | null;
-            /**
-             * Format: int64
-             * @description There is no daily allowance of free requests to be used up.
-             */
-            free_model_daily_requests?: number | null;
+            free_model_daily_requests?: components["schemas"]["FreeDailyRequests"] | null;
             include_byok_in_limit: boolean;
             /** @description Nothing was ever paid in. */
             is_free_tier: boolean;
@@ -2209,6 +2345,35 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description `{"data": […], "next_cursor": …}` */
+        DataPage_DeliveryView: {
+            data: {
+                /** Format: int32 */
+                attempts: number;
+                /** Format: date-time */
+                created_at: string;
+                /** Format: date-time */
+                delivered_at?: string | null;
+                event_type: string;
+                /** @description The `webhook-id` of every attempt. */
+                id: string;
+                /** Format: date-time */
+                last_attempt_at?: string | null;
+                last_error?: string | null;
+                /**
+                 * Format: int32
+                 * @description Of the receiver's last answer, where there was one.
+                 */
+                last_status?: number | null;
+                /**
+                 * Format: date-time
+                 * @description While it is pending.
+                 */
+                next_attempt_at?: string | null;
+                status: components["schemas"]["DeliveryStatus"];
+            }[];
+            next_cursor?: string | null;
+        };
+        /** @description `{"data": […], "next_cursor": …}` */
         DataPage_EntryView: {
             data: {
                 /** @description Hash of the chain up to here. */
@@ -2311,6 +2476,8 @@ export interface components {
                 id: string;
                 model: string;
                 price: Record<string, never>;
+                /** @description `published`: it is in force, or was; `scheduled`: its moment comes; `withdrawn`: it never came into force. */
+                status: string;
             }[];
             next_cursor?: string | null;
         };
@@ -2416,6 +2583,23 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
+        Data_AppBalanceAlertView: {
+            /** @description Who is told when the balance runs low. */
+            data: {
+                /** Format: date-time */
+                created_at: string;
+                /** @description It was told, and the balance is not well above the threshold again: a tenth of it. */
+                is_low: boolean;
+                /** @description What messages are signed with; only in the answer that made it. */
+                secret?: string | null;
+                /** @description US dollars. */
+                threshold: string;
+                /** Format: date-time */
+                updated_at?: string | null;
+                url: string;
+            };
+        };
+        /** @description `{"data": …}` */
         Data_AppKey: {
             /** @description A key as the web app shows it. */
             data: {
@@ -2456,8 +2640,25 @@ export interface components {
         /** @description `{"data": …}` */
         Data_Authorized: {
             data: {
+                /** @description To be shown, where there is nowhere to go: the person carries it to the app. */
+                code?: string | null;
                 /** @description Where the browser goes next: the app, with its code. */
-                redirect_url: string;
+                redirect_url?: string | null;
+            };
+        };
+        /** @description `{"data": …}` */
+        Data_BalanceAlertView: {
+            /** @description Who is told when an account's balance runs low. */
+            data: {
+                created_at: components["schemas"]["Timestamp"];
+                /** @description It was told, and the balance is not well above the threshold again: a tenth of it. */
+                is_low: boolean;
+                /** @description What messages are signed with; only in the answer that made it. */
+                secret?: string | null;
+                /** @description US dollars. */
+                threshold: components["schemas"]["UsdNumber"];
+                updated_at?: components["schemas"]["Timestamp"] | null;
+                url: string;
             };
         };
         /** @description `{"data": …}` */
@@ -2520,11 +2721,7 @@ export interface components {
                 allowed_data_regions: string[];
                 creator_user_id?: string | null;
                 expires_at?: components["schemas"]["Timestamp"] | null;
-                /**
-                 * Format: int64
-                 * @description There is no daily allowance of free requests to be used up.
-                 */
-                free_model_daily_requests?: number | null;
+                free_model_daily_requests?: components["schemas"]["FreeDailyRequests"] | null;
                 include_byok_in_limit: boolean;
                 /** @description Nothing was ever paid in. */
                 is_free_tier: boolean;
@@ -2807,6 +3004,8 @@ export interface components {
                 id: string;
                 model: string;
                 price: Record<string, never>;
+                /** @description `published`: it is in force, or was; `scheduled`: its moment comes; `withdrawn`: it never came into force. */
+                status: string;
             };
         };
         /** @description `{"data": …}` */
@@ -3017,6 +3216,37 @@ export interface components {
         Deleted: {
             deleted: boolean;
         };
+        /**
+         * @description How far a message is.
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "delivered" | "failed";
+        /** @description A message, and what became of it so far. */
+        DeliveryView: {
+            /** Format: int32 */
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            delivered_at?: string | null;
+            event_type: string;
+            /** @description The `webhook-id` of every attempt. */
+            id: string;
+            /** Format: date-time */
+            last_attempt_at?: string | null;
+            last_error?: string | null;
+            /**
+             * Format: int32
+             * @description Of the receiver's last answer, where there was one.
+             */
+            last_status?: number | null;
+            /**
+             * Format: date-time
+             * @description While it is pending.
+             */
+            next_attempt_at?: string | null;
+            status: components["schemas"]["DeliveryStatus"];
+        };
         DeprecatedRateLimit: {
             interval: string;
             note: string;
@@ -3117,6 +3347,15 @@ export interface components {
             sticky: boolean;
             strategy: string;
             strategy_level: string;
+        };
+        /** @description What is used of a UTC day's requests to free models, by all keys of the account. */
+        FreeDailyRequests: {
+            /** Format: int32 */
+            limit: number;
+            /** Format: int32 */
+            remaining: number;
+            /** Format: int32 */
+            used: number;
         };
         /** @description How many endpoints were left after a step. */
         FunnelStep: {
@@ -3342,7 +3581,7 @@ export interface components {
          * @description The language of the web app.
          * @enum {string}
          */
-        Language: "zh-CN" | "en";
+        Language: "Chinese" | "English";
         /**
          * @description When a key's limit begins anew, at 00:00 UTC; weeks begin on Monday.
          * @enum {string}
@@ -3350,64 +3589,6 @@ export interface components {
         LimitReset: "daily" | "weekly" | "monthly";
         Links: {
             next?: string | null;
-        };
-        LiveActivity: {
-            account_id: string;
-            row?: components["schemas"]["GenerationRow"] | null;
-            /** Format: int64 */
-            seq: number;
-        };
-        /** @description Amounts are decimal text in USD. */
-        LiveBalance: {
-            account_id: string;
-            /** @description When it was so. */
-            at: components["schemas"]["Timestamp"];
-            available: string;
-            /** @description What the ledger booked. */
-            balance: string;
-            /** @description Reserved by running requests. */
-            held: string;
-            /** @description Settled and not booked yet. */
-            pending: string;
-            /** Format: int64 */
-            seq: number;
-        };
-        LiveChannelStatus: {
-            id: string;
-            name: string;
-            status: components["schemas"]["HealthStatus"];
-        };
-        /**
-         * @description One message of the live feed, a text frame of JSON. `seq` is a place in the event log, the same on every gateway: whoever
-         *     comes back with the last one they saw as `resume` misses nothing.
-         */
-        LiveMessage: {
-            /** @enum {string} */
-            kind: "hello";
-            /** Format: int64 */
-            seq: number;
-        } | {
-            /** @enum {string} */
-            kind: "reset";
-            /** Format: int64 */
-            seq: number;
-        } | {
-            /** @enum {string} */
-            kind: "ping";
-            /** Format: int64 */
-            seq: number;
-        } | (components["schemas"]["LiveBalance"] & {
-            /** @enum {string} */
-            kind: "balance";
-        }) | (components["schemas"]["LiveActivity"] & {
-            /** @enum {string} */
-            kind: "activity";
-        }) | {
-            channels: components["schemas"]["LiveChannelStatus"][];
-            /** @enum {string} */
-            kind: "channel_health";
-            /** Format: int64 */
-            seq: number;
         };
         MemberView: {
             email: string;
@@ -3653,6 +3834,8 @@ export interface components {
             id: string;
             model: string;
             price: Record<string, never>;
+            /** @description `published`: it is in force, or was; `scheduled`: its moment comes; `withdrawn`: it never came into force. */
+            status: string;
         };
         /**
          * @description Prices as decimal text, dollars for one unit. A kind without a price of its own is left out: it costs what
@@ -3835,7 +4018,7 @@ export interface components {
          * @description A member's role in one account. What each may do stands in [`crate::dashboard::permissions`].
          * @enum {string}
          */
-        Role: "owner" | "admin" | "member" | "finance" | "analyst";
+        Role: "Owner" | "Admin" | "Member" | "Finance" | "Analyst";
         /** @description What a rotation did. */
         Rotation: {
             /** @description Channels whose keys were sealed anew. */
@@ -3906,7 +4089,7 @@ export interface components {
          * @description The colours of the web app.
          * @enum {string}
          */
-        Theme: "system" | "light" | "dark";
+        Theme: "System" | "Light" | "Dark";
         /**
          * Format: date-time
          * @description A moment in UTC, with at most six fraction digits.
@@ -4033,6 +4216,13 @@ export interface components {
             /** Format: int64 */
             tpm?: number | null;
         };
+        /** @description Absent fields stay as they are; both are needed to make an alert. */
+        UpdateBalanceAlert: {
+            /** @description US dollars, as a number or as decimal text. */
+            threshold?: string | null;
+            /** @description Where messages are sent; https, at a public address. */
+            url?: string | null;
+        };
         /** @description Absent fields stay as they are; `null` lifts a limit. */
         UpdateKey: {
             allowed_models?: string[] | null;
@@ -4144,7 +4334,7 @@ export interface components {
          * @description Whether somebody may sign in.
          * @enum {string}
          */
-        UserStatus: "active" | "disabled";
+        UserStatus: "Active" | "Disabled";
         UserView: {
             email: string;
             google_linked: boolean;
@@ -4366,6 +4556,243 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_app_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AppBalanceAlertView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is none. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_app_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is none. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_app_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateBalanceAlert"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AppBalanceAlertView"];
+                };
+            };
+            /** @description An amount or an address that cannot be. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_app_balance_alert_deliveries: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataPage_DeliveryView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rotate_app_balance_alert_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AppBalanceAlertView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no alert. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6432,6 +6859,62 @@ export interface operations {
             };
         };
     };
+    withdraw_price_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will not come into force. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Nothing is scheduled under that id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It is in force, or was. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_provider_kinds: {
         parameters: {
             query?: never;
@@ -6627,94 +7110,6 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description An error: its type, its message and, where one is to blame, its field. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-        };
-    };
-    watch_account: {
-        parameters: {
-            query: {
-                /** @description The account to watch. */
-                account: string;
-                /** @description The last `seq` that was seen by a client that comes back. */
-                resume?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The connection is a WebSocket from now on; each of its frames is a message. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LiveMessage"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The request does not ask for a WebSocket. */
-            426: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7496,6 +7891,198 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_AccountView"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_BalanceAlertView"];
+                };
+            };
+            /** @description There is none. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is none. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_balance_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateBalanceAlert"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_BalanceAlertView"];
+                };
+            };
+            /** @description An amount or an address that cannot be. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_balance_alert_deliveries: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataPage_DeliveryView"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rotate_balance_alert_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_BalanceAlertView"];
+                };
+            };
+            /** @description There is no alert. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */

@@ -194,9 +194,8 @@ async fn schedule(
     (body, effective_at): (CreatePriceVersion, Timestamp),
 ) -> Result<String, ApiError> {
     let place = channel.spec.models.iter().position(|known| known.id == body.model).ok_or_else(|| no_model(&body.model))?;
-    let table = |field: &'static str, spec: &PriceSpec| {
-        spec.table().map_err(|error| ApiError::bad_request(field, format!("`{field}`: {error}")))
-    };
+    let table =
+        |field: &'static str, spec: &PriceSpec| spec.table().map_err(|error| ApiError::bad_request(field, format!("`{field}`: {error}")));
     let cost = body.cost.as_ref().map(|cost| table("cost", cost)).transpose()?;
     let scheduled = ScheduledPrice {
         channel_id: channel.id,

@@ -125,7 +125,14 @@ pub struct Start {
 
 impl LiveFeed {
     /// Clients are closed after `stop`; `tasks` is awaited at shutdown.
-    pub fn new(options: LiveOptions, control: Control, gate: BalanceGate, log: EventLog, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn new(
+        options: LiveOptions,
+        control: Control,
+        gate: BalanceGate,
+        log: EventLog,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Inner {
             options,
             control,

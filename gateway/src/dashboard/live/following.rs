@@ -15,8 +15,8 @@ use super::feed::{Inner, LiveFeed};
 use super::message::{ChannelStatus, CloseReason};
 use super::recent::{Ended, Recent};
 
-/// Entries of the log read at once.
-const BATCH: ReadLimit = ReadLimit { entries: 500, bytes: 1024 * 1024 };
+/// Entries of the log read at once: far fewer than may wait for a client, so that a burst closes nobody who keeps up.
+const BATCH: ReadLimit = ReadLimit { entries: 100, bytes: 1024 * 1024 };
 /// A log that says nothing is asked so often whether it is still there.
 const LOOK_ANYWAY: Duration = Duration::from_secs(5);
 /// What cannot be read for so long is away: clients are told, and ask elsewhere.
@@ -114,7 +114,8 @@ impl Inner {
         let mut away_since = None;
         loop {
             let accounts: Vec<AccountId> = self.state.lock().accounts.keys().copied().collect();
-            let calls = accounts.into_iter().map(|account| async move { (account, timeout(GATE_TIMEOUT, self.gate.amounts(account)).await) });
+            let calls =
+                accounts.into_iter().map(|account| async move { (account, timeout(GATE_TIMEOUT, self.gate.amounts(account)).await) });
             let mut calls = stream::iter(calls).buffer_unordered(GATE_CALLS_MAX);
             let (mut answered, mut failure) = (false, None);
             while let Some((account, answer)) = calls.next().await {

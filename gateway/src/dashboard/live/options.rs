@@ -26,7 +26,7 @@ impl Default for LiveOptions {
         Self {
             clients_max: 1_000,
             clients_per_session_max: 16,
-            queue_messages_max: 256,
+            queue_messages_max: 1_024,
             recent_requests_max: 4_096,
             ping_interval: Duration::from_secs(15),
             check_interval: Duration::from_secs(5),

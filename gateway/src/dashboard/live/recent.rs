@@ -70,7 +70,8 @@ mod tests {
         for (position, account) in [(11, ours), (13, other), (15, ours)] {
             push(&mut recent, position, account, 1);
         }
-        let missed = |recent: &Recent, seen| recent.since(seen, ours).map(|missed| missed.iter().map(|ended| ended.position).collect::<Vec<_>>());
+        let missed =
+            |recent: &Recent, seen| recent.since(seen, ours).map(|missed| missed.iter().map(|ended| ended.position).collect::<Vec<_>>());
         assert_eq!(missed(&recent, 9), None, "10 may have been something");
         assert_eq!(missed(&recent, 10), Some(vec![11, 15]));
         assert_eq!((missed(&recent, 11), missed(&recent, 15)), (Some(vec![15]), Some(vec![])));

@@ -98,7 +98,8 @@ async fn a_price_is_scheduled_listed_and_withdrawn() {
     let channel = root.post("/api/app/admin/channels", channel_json("main")).await;
     let id = channel.json["data"]["id"].as_str().unwrap();
     let path = "/api/app/admin/price-versions";
-    let body = |at: Value| json!({ "channel_id": id, "model": "acme/model-1", "price": { "prompt": "1", "completion": "2" }, "effective_at": at });
+    let body =
+        |at: Value| json!({ "channel_id": id, "model": "acme/model-1", "price": { "prompt": "1", "completion": "2" }, "effective_at": at });
     let in_an_hour = Timestamp::now().plus_micros(3_600_000_000).to_string();
     let made = root.post(path, body(json!(in_an_hour))).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);

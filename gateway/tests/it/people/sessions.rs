@@ -189,7 +189,7 @@ async fn upkeep_removes_the_sessions_that_are_over() {
     let id = ada.get("/api/app/sessions").await.json["data"][0]["id"].as_str().unwrap().parse().unwrap();
     let good = control.store().session(id).await.unwrap().unwrap();
     let now = Timestamp::now();
-    let over = SessionRecord { id: Uuid::now_v7(), refresh_sha256: "over".to_owned(), expires_at: now.plus_micros(-1), ..good };
+    let over = SessionRecord { id: Uuid::now_v7(), refresh_sha256: "00".repeat(32), expires_at: now.plus_micros(-1), ..good };
     control.store().insert_session(&over).await.unwrap();
     let stop = CancellationToken::new();
     stop.cancel();

@@ -3,7 +3,9 @@
 use schemas::{NanoUsd, Timestamp};
 
 use super::bytes::{Reader, Truncated};
-use crate::protocol::{Amounts, FreeLimits, GateError, LimitLevel, LimitWindow, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
+use crate::protocol::{
+    Amounts, FreeLimits, GateError, LimitLevel, LimitWindow, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved,
+};
 
 /// The head of every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

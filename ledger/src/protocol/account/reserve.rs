@@ -58,7 +58,9 @@ impl AccountState {
         };
         let free = match command.free.map(|limits| self.free.take(limits, at.now)).transpose() {
             Ok(free) => free,
-            Err(UsedUp { cause, retry_after_ms }) => return Ok(Reserved::Refused(self.refusal(LimitLevel::Account, cause, retry_after_ms))),
+            Err(UsedUp { cause, retry_after_ms }) => {
+                return Ok(Reserved::Refused(self.refusal(LimitLevel::Account, cause, retry_after_ms)));
+            }
         };
         self.admit(at, command, &grant, (taken, key_taken, free))
     }

@@ -2,7 +2,9 @@
 //! Eight wrong gates show that a difference would be seen.
 
 use bytes::Bytes;
-use ledger::gate::{BalanceGate, FreeLimits, GateError, KeyLimit, KeyPolicy, LimitWindow, Posted, RateLimits, ReserveCommand, Reserved, SettleCommand};
+use ledger::gate::{
+    BalanceGate, FreeLimits, GateError, KeyLimit, KeyPolicy, LimitWindow, Posted, RateLimits, ReserveCommand, Reserved, SettleCommand,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use ledger::gate::{
-    FreeLimits, GateError, GateOptions, GateState, KeyPolicy, LimitLevel, LimitWindow, Posted, RateLimits, RefusalCause, ReserveCommand, Reserved,
-    SettleCommand,
+    FreeLimits, GateError, GateOptions, GateState, KeyPolicy, LimitLevel, LimitWindow, Posted, RateLimits, RefusalCause, ReserveCommand,
+    Reserved, SettleCommand,
 };
 use schemas::{AccountId, NanoUsd, Timestamp};
 
@@ -261,7 +261,10 @@ async fn free_requests_are_counted_by_the_minute_too(backend: Backend) {
     let fast = refused(gate.reserve(NOW, free(3, 2, 50)).await.unwrap());
     let cause = RefusalCause::FreeMinute { limit: 2, remaining: 0 };
     assert_eq!((fast.level, fast.cause, fast.retry_after_ms), (LimitLevel::Account, cause, Some(30_000)));
-    assert!(matches!(refused(gate.reserve(NOW, free(4, 2, 2)).await.unwrap()).cause, RefusalCause::FreeDay { .. }), "the longer wait is told");
+    assert!(
+        matches!(refused(gate.reserve(NOW, free(4, 2, 2)).await.unwrap()).cause, RefusalCause::FreeDay { .. }),
+        "the longer wait is told"
+    );
     held(gate.reserve(NOW.plus_micros(30_000_000), free(5, 2, 50)).await.unwrap());
     let never = refused(gate.reserve(NOW, free(6, 2, 0)).await.unwrap());
     assert_eq!(never.retry_after_ms, None, "nothing is ever let through");

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use ledger::gate::{
-    BalanceGate, FreeLimits, GateError, GateOptions, GateState, KeyLimit, KeyPolicy, LimitWindow, OverdueHold, Posted, RateLimits, ReserveCommand,
-    Reserved, RestoredHold, RestoredSpend, SettleCommand,
+    BalanceGate, FreeLimits, GateError, GateOptions, GateState, KeyLimit, KeyPolicy, LimitWindow, OverdueHold, Posted, RateLimits,
+    ReserveCommand, Reserved, RestoredHold, RestoredSpend, SettleCommand,
 };
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;

@@ -357,8 +357,7 @@ async fn the_journal_of_acts_is_paged_newest_first_by_subject_and_actor() {
     let first = fixture.store.audit_page(query).await.unwrap();
     let last = Uuid::parse_str(&first[1].id).unwrap();
     let rest = fixture.store.audit_page(AuditQuery { before: Some(last), limit: 10, ..query }).await.unwrap();
-    let seen: Vec<(i64, &str)> =
-        first.iter().chain(&rest).map(|record| (record.at.micros() / 1_000_000, record.action.as_str())).collect();
+    let seen: Vec<(i64, &str)> = first.iter().chain(&rest).map(|record| (record.at.micros() / 1_000_000, record.action.as_str())).collect();
     assert_eq!(seen, [(12, "user.changed"), (11, "user.changed"), (10, "user.changed"), (1, "user.created")]);
     let others = fixture.store.audit_page(AuditQuery { actor: Some("other"), limit: 10, ..AuditQuery::default() }).await.unwrap();
     assert_eq!(others.len(), 1);

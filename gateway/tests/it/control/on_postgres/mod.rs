@@ -4,14 +4,14 @@ mod several_gateways;
 
 #[path = "../contract/administration.rs"]
 mod administration;
-#[path = "../contract/routing.rs"]
-mod routing;
 #[path = "../contract/alerts.rs"]
 mod alerts;
 #[path = "../contract/people.rs"]
 mod people;
 #[path = "../contract/prices.rs"]
 mod prices;
+#[path = "../contract/routing.rs"]
+mod routing;
 #[path = "../contract/store.rs"]
 mod store;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gateway::control::bootstrap::{BootstrapOptions, bootstrap};
+use gateway::control::catalog::KeyRefusal;
 use gateway::control::channel::{Availability, ChannelSpec};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
-use gateway::control::catalog::KeyRefusal;
 use gateway::control::store::{Act, ScheduledPrice, StoredChannel};
 use gateway::control::{Catalog, Control, ControlError};
 use schemas::Timestamp;
