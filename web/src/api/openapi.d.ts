@@ -657,6 +657,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/app/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells what changes in an account, as long as the connection, the session and the role last: text frames with a message
+         *     each. A client sends nothing; it is closed with 4401 when the session ends, 4403 when the role is taken, 4408 when it
+         *     does not keep up, and 4503 when the feed cannot be read.
+         */
+        get: operations["watch_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/app/models/{author}/{slug}/apps": {
         parameters: {
             query?: never;
@@ -3581,7 +3602,7 @@ export interface components {
          * @description The language of the web app.
          * @enum {string}
          */
-        Language: "Chinese" | "English";
+        Language: "zh-CN" | "en";
         /**
          * @description When a key's limit begins anew, at 00:00 UTC; weeks begin on Monday.
          * @enum {string}
@@ -3589,6 +3610,64 @@ export interface components {
         LimitReset: "daily" | "weekly" | "monthly";
         Links: {
             next?: string | null;
+        };
+        LiveActivity: {
+            account_id: string;
+            row?: components["schemas"]["GenerationRow"] | null;
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description Amounts are decimal text in USD. */
+        LiveBalance: {
+            account_id: string;
+            /** @description When it was so. */
+            at: components["schemas"]["Timestamp"];
+            available: string;
+            /** @description What the ledger booked. */
+            balance: string;
+            /** @description Reserved by running requests. */
+            held: string;
+            /** @description Settled and not booked yet. */
+            pending: string;
+            /** Format: int64 */
+            seq: number;
+        };
+        LiveChannelStatus: {
+            id: string;
+            name: string;
+            status: components["schemas"]["HealthStatus"];
+        };
+        /**
+         * @description One message of the live feed, a text frame of JSON. `seq` is a place in the event log, the same on every gateway: whoever
+         *     comes back with the last one they saw as `resume` misses nothing.
+         */
+        LiveMessage: {
+            /** @enum {string} */
+            kind: "hello";
+            /** Format: int64 */
+            seq: number;
+        } | {
+            /** @enum {string} */
+            kind: "reset";
+            /** Format: int64 */
+            seq: number;
+        } | {
+            /** @enum {string} */
+            kind: "ping";
+            /** Format: int64 */
+            seq: number;
+        } | (components["schemas"]["LiveBalance"] & {
+            /** @enum {string} */
+            kind: "balance";
+        }) | (components["schemas"]["LiveActivity"] & {
+            /** @enum {string} */
+            kind: "activity";
+        }) | {
+            channels: components["schemas"]["LiveChannelStatus"][];
+            /** @enum {string} */
+            kind: "channel_health";
+            /** Format: int64 */
+            seq: number;
         };
         MemberView: {
             email: string;
@@ -4018,7 +4097,7 @@ export interface components {
          * @description A member's role in one account. What each may do stands in [`crate::dashboard::permissions`].
          * @enum {string}
          */
-        Role: "Owner" | "Admin" | "Member" | "Finance" | "Analyst";
+        Role: "owner" | "admin" | "member" | "finance" | "analyst";
         /** @description What a rotation did. */
         Rotation: {
             /** @description Channels whose keys were sealed anew. */
@@ -4089,7 +4168,7 @@ export interface components {
          * @description The colours of the web app.
          * @enum {string}
          */
-        Theme: "System" | "Light" | "Dark";
+        Theme: "system" | "light" | "dark";
         /**
          * Format: date-time
          * @description A moment in UTC, with at most six fraction digits.
@@ -4334,7 +4413,7 @@ export interface components {
          * @description Whether somebody may sign in.
          * @enum {string}
          */
-        UserStatus: "Active" | "Disabled";
+        UserStatus: "active" | "disabled";
         UserView: {
             email: string;
             google_linked: boolean;
@@ -7110,6 +7189,94 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    watch_account: {
+        parameters: {
+            query: {
+                /** @description The account to watch. */
+                account: string;
+                /** @description The last `seq` that was seen by a client that comes back. */
+                resume?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket from now on; each of its frames is a message. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveMessage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request does not ask for a WebSocket. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
