@@ -1166,6 +1166,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analytics/meta": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Metrics, dimensions, granularities and operators that `/analytics/query` understands. */
+        get: operations["get_analytics_meta"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Usage by the dimensions, granularity and filters asked for. Exact: what is in it, the ledger books. */
+        post: operations["query_analytics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/keys": {
         parameters: {
             query?: never;
@@ -1212,6 +1246,40 @@ export interface paths {
          *     from the moment it is settled, before it is booked, and never twice.
          */
         get: operations["get_credits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/app-rankings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Apps that said who they are (`HTTP-Referer`, `X-Title`), by tokens or by how much more they used than before. */
+        get: operations["list_popular_apps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/rankings-daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The 50 models with the most tokens of every day, week or month, by date, and one row `other` for the rest. */
+        get: operations["list_daily_rankings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1633,6 +1701,66 @@ export interface components {
             /** @description `user`, `key` or `system` */
             kind: string;
             name: string;
+        };
+        /** @description An answer. */
+        AnalyticsAnswer: {
+            /** @description Rows of what was asked for. */
+            data: Record<string, never>[];
+            metadata: components["schemas"]["AnalyticsMetadata"];
+            /** @description What was understood otherwise than it may have been meant. */
+            warnings?: string[];
+        };
+        /** @enum {string} */
+        AnalyticsDirection: "asc" | "desc";
+        AnalyticsFilter: {
+            /** @description A dimension. */
+            field: string;
+            /** @description Whether `in` and `not_in` let requests pass that have no value there. By default `in` does not and `not_in` does. */
+            include_unset?: boolean | null;
+            /** @description `eq`, `neq`, `in` or `not_in`. */
+            operator: string;
+            /** @description Text, or a list of at most 100 where the operator is `in` or `not_in`. Keys by their hash or id. */
+            value: components["schemas"]["FilterValue"];
+        };
+        /** @description What `/analytics/query` understands. */
+        AnalyticsMeta: {
+            dimensions: components["schemas"]["NamedView"][];
+            granularities: components["schemas"]["NamedView"][];
+            metrics: components["schemas"]["MetricView"][];
+            operators: components["schemas"]["OperatorView"][];
+        };
+        AnalyticsMetadata: {
+            /** Format: int64 */
+            query_time_ms: number;
+            row_count: number;
+            /** @description Rows were left out for `limit`, `group_limit` or the bound on groups. */
+            truncated: boolean;
+        };
+        AnalyticsOrder: {
+            direction?: components["schemas"]["AnalyticsDirection"];
+            /** @description A metric or dimension that was asked for, or `date`. */
+            field: string;
+        };
+        /** @description What is asked. */
+        AnalyticsQuestion: {
+            /** @description At most two, from `/analytics/meta`. */
+            dimensions?: string[];
+            /** @description At most twenty; all of them hold. */
+            filters?: components["schemas"]["AnalyticsFilter"][];
+            /** @description `hour`, `day`, `week` or `month`: rows get a `date`. A range by the hour has at most 31 days. */
+            granularity?: string | null;
+            /** @description Rows of one combination of dimensions. */
+            group_limit?: number | null;
+            /** @description Rows, 1 to 10,000; 1,000 unless said. */
+            limit?: number | null;
+            /** @description Names of metrics, from `/analytics/meta`; at least one. */
+            metrics: string[];
+            order_by?: components["schemas"]["AnalyticsOrder"] | null;
+            time_range?: components["schemas"]["AnalyticsRange"] | null;
+        };
+        AnalyticsRange: {
+            end: components["schemas"]["Timestamp"];
+            start: components["schemas"]["Timestamp"];
         };
         Anything: {
             [key: string]: unknown;
@@ -2226,6 +2354,17 @@ export interface components {
             rate_limit: components["schemas"]["DeprecatedRateLimit"];
             workspace_id?: string | null;
         };
+        /** @description Tokens of a model in a period that began on `date`. */
+        DailyRanking: {
+            date: components["schemas"]["Day"];
+            model_permaslug: string;
+            /** @description Prompt and completion, in decimal digits. */
+            total_tokens: string;
+        };
+        DailyRankings: {
+            data: components["schemas"]["DailyRanking"][];
+            meta: components["schemas"]["DatasetMeta"];
+        };
         /** @description `{"data": […], "next_cursor": …}` */
         DataPage_AccountView: {
             data: {
@@ -2585,6 +2724,27 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
+        Data_AnalyticsAnswer: {
+            /** @description An answer. */
+            data: {
+                /** @description Rows of what was asked for. */
+                data: Record<string, never>[];
+                metadata: components["schemas"]["AnalyticsMetadata"];
+                /** @description What was understood otherwise than it may have been meant. */
+                warnings?: string[];
+            };
+        };
+        /** @description `{"data": …}` */
+        Data_AnalyticsMeta: {
+            /** @description What `/analytics/query` understands. */
+            data: {
+                dimensions: components["schemas"]["NamedView"][];
+                granularities: components["schemas"]["NamedView"][];
+                metrics: components["schemas"]["MetricView"][];
+                operators: components["schemas"]["OperatorView"][];
+            };
+        };
+        /** @description `{"data": …}` */
         Data_AppAccountView: {
             /** @description An account as its members see it. */
             data: {
@@ -2784,7 +2944,8 @@ export interface components {
                 cache_discount?: components["schemas"]["UsdNumber"] | null;
                 cancelled: boolean;
                 created_at: components["schemas"]["Timestamp"];
-                data_region?: string | null;
+                /** @description Always `global`: nothing is bound to a region. */
+                data_region: string;
                 error_type?: string | null;
                 external_user?: string | null;
                 finish_reason?: string | null;
@@ -2915,6 +3076,8 @@ export interface components {
                 creator_user_id?: string | null;
                 disabled: boolean;
                 expires_at?: components["schemas"]["Timestamp"] | null;
+                /** @description Not known here: always `null`. */
+                external_user?: string | null;
                 hash: string;
                 include_byok_in_limit: boolean;
                 kind: components["schemas"]["KeyKind"];
@@ -2930,7 +3093,8 @@ export interface components {
                 /** Format: int64 */
                 tokens_per_minute?: number | null;
                 updated_at?: components["schemas"]["Timestamp"] | null;
-                workspace_id?: string | null;
+                /** @description The account: it is the only space that a key can be in. */
+                workspace_id: string;
             };
         };
         /** @description `{"data": …}` */
@@ -3170,6 +3334,8 @@ export interface components {
                 creator_user_id?: string | null;
                 disabled: boolean;
                 expires_at?: components["schemas"]["Timestamp"] | null;
+                /** @description Not known here: always `null`. */
+                external_user?: string | null;
                 hash: string;
                 include_byok_in_limit: boolean;
                 kind: components["schemas"]["KeyKind"];
@@ -3185,7 +3351,8 @@ export interface components {
                 /** Format: int64 */
                 tokens_per_minute?: number | null;
                 updated_at?: components["schemas"]["Timestamp"] | null;
-                workspace_id?: string | null;
+                /** @description The account: it is the only space that a key can be in. */
+                workspace_id: string;
             })[];
         };
         /** @description `{"data": …}` */
@@ -3223,6 +3390,13 @@ export interface components {
                 status_page_url?: string | null;
                 terms_of_service_url?: string | null;
             }[];
+        };
+        /** @description The days a data set is of, both included, and when it was computed. */
+        DatasetMeta: {
+            as_of: components["schemas"]["Timestamp"];
+            end_date: components["schemas"]["Day"];
+            start_date: components["schemas"]["Day"];
+            version: string;
         };
         /**
          * Format: date
@@ -3297,7 +3471,7 @@ export interface components {
             status: number;
             supported_parameters: string[];
             supports_implicit_caching: boolean;
-            supports_tool_choice: boolean;
+            supports_tool_choice: components["schemas"]["ToolChoiceSupport"];
             tag: string;
             throughput_last_30m?: components["schemas"]["Percentiles"] | null;
             /** Format: double */
@@ -3369,6 +3543,7 @@ export interface components {
             strategy: string;
             strategy_level: string;
         };
+        FilterValue: string | string[];
         /** @description What is used of a UTC day's requests to free models, by all keys of the account. */
         FreeDailyRequests: {
             /** Format: int32 */
@@ -3390,7 +3565,8 @@ export interface components {
             cache_discount?: components["schemas"]["UsdNumber"] | null;
             cancelled: boolean;
             created_at: components["schemas"]["Timestamp"];
-            data_region?: string | null;
+            /** @description Always `global`: nothing is bound to a region. */
+            data_region: string;
             error_type?: string | null;
             external_user?: string | null;
             finish_reason?: string | null;
@@ -3573,6 +3749,8 @@ export interface components {
             creator_user_id?: string | null;
             disabled: boolean;
             expires_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Not known here: always `null`. */
+            external_user?: string | null;
             hash: string;
             include_byok_in_limit: boolean;
             kind: components["schemas"]["KeyKind"];
@@ -3588,7 +3766,8 @@ export interface components {
             /** Format: int64 */
             tokens_per_minute?: number | null;
             updated_at?: components["schemas"]["Timestamp"] | null;
-            workspace_id?: string | null;
+            /** @description The account: it is the only space that a key can be in. */
+            workspace_id: string;
         };
         KindPrices: {
             audio?: string | null;
@@ -3598,10 +3777,7 @@ export interface components {
             input_cache_write_1h?: string | null;
             internal_reasoning?: string | null;
         };
-        /**
-         * @description The language of the web app.
-         * @enum {string}
-         */
+        /** @enum {string} */
         Language: "zh-CN" | "en";
         /**
          * @description When a key's limit begins anew, at 00:00 UTC; weeks begin on Monday.
@@ -3740,6 +3916,15 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description A figure that can be asked for. */
+        MetricView: {
+            /** @description `number`, `currency` (USD) or `percent` (a fraction of one). */
+            display_format: string;
+            display_label: string;
+            /** @description A quotient: rows of it cannot be added. */
+            is_rate: boolean;
+            name: string;
+        };
         ModelApp: {
             app: components["schemas"]["AppView"];
             /** Format: int64 */
@@ -3825,6 +4010,10 @@ export interface components {
             supported_voices?: string | null;
             top_provider: components["schemas"]["TopProvider"];
         };
+        NamedView: {
+            display_label: string;
+            name: string;
+        };
         /** @description A public model and every channel that offers it, disabled ones included. */
         OfferedModel: {
             channels: components["schemas"]["ModelChannel"][];
@@ -3835,6 +4024,11 @@ export interface components {
              * @description Versions its price had, on all channels.
              */
             price_versions: number;
+        };
+        OperatorView: {
+            name: string;
+            /** @description `scalar` or `array`. */
+            value_type: string;
         };
         /** @description Today and this week, in UTC. */
         Overview: {
@@ -3879,6 +4073,23 @@ export interface components {
              * @description Where the metric is the model's.
              */
             value?: number | null;
+        };
+        PopularApp: {
+            /**
+             * Format: int64
+             * @description The same for the same app, for ever.
+             */
+            app_id: number;
+            app_name: string;
+            rank: number;
+            /** Format: int64 */
+            total_requests: number;
+            /** @description Prompt and completion, in decimal digits. */
+            total_tokens: string;
+        };
+        PopularApps: {
+            data: components["schemas"]["PopularApp"][];
+            meta: components["schemas"]["DatasetMeta"];
         };
         PostingView: {
             account: string;
@@ -3971,7 +4182,6 @@ export interface components {
             latency: number;
             model_permaslug: string;
             provider_name?: string | null;
-            routed_service_tier?: string | null;
             /** Format: int32 */
             status?: number | null;
         };
@@ -4093,10 +4303,7 @@ export interface components {
         };
         /** @description `gen-` and a UUID. */
         RequestId: string;
-        /**
-         * @description A member's role in one account. What each may do stands in [`crate::dashboard::permissions`].
-         * @enum {string}
-         */
+        /** @enum {string} */
         Role: "owner" | "admin" | "member" | "finance" | "analyst";
         /** @description What a rotation did. */
         Rotation: {
@@ -4164,10 +4371,7 @@ export interface components {
         };
         /** @enum {string} */
         Status: "disabled" | "unknown" | "healthy" | "degraded" | "unhealthy";
-        /**
-         * @description The colours of the web app.
-         * @enum {string}
-         */
+        /** @enum {string} */
         Theme: "system" | "light" | "dark";
         /**
          * Format: date-time
@@ -4228,6 +4432,14 @@ export interface components {
             setting: string;
             step: string;
             until?: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description Which values of `tool_choice` an endpoint takes: all of them or none, as its parameters say. */
+        ToolChoiceSupport: {
+            auto: boolean;
+            /** @description A tool by its name. */
+            function: boolean;
+            none: boolean;
+            required: boolean;
         };
         TopProvider: {
             /** Format: int64 */
@@ -4409,10 +4621,7 @@ export interface components {
             name: string;
             status: components["schemas"]["UserStatus"];
         };
-        /**
-         * @description Whether somebody may sign in.
-         * @enum {string}
-         */
+        /** @enum {string} */
         UserStatus: "active" | "disabled";
         UserView: {
             email: string;
@@ -7918,6 +8127,12 @@ export interface operations {
                 date?: components["schemas"]["Day"];
                 api_key_hash?: string;
                 account_id?: components["schemas"]["AccountId"];
+                /** @description Not kept here: refused. */
+                user_id?: string;
+                /** @description Not kept here: refused. */
+                workspace_id?: string;
+                /** @description Not kept here: refused. */
+                group_by?: string;
             };
             header?: never;
             path?: never;
@@ -8617,6 +8832,66 @@ export interface operations {
             };
         };
     };
+    get_analytics_meta: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AnalyticsMeta"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    query_analytics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnalyticsQuestion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AnalyticsAnswer"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     trade_in_authorization_code: {
         parameters: {
             query?: never;
@@ -8716,6 +8991,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_Credits"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_popular_apps: {
+        parameters: {
+            query?: {
+                sort?: "popular" | "trending";
+                /** @description First day (UTC), included; 30 days before the last unless said. */
+                start_date?: components["schemas"]["Day"];
+                /** @description Last day, included; the last completed one unless said. The two enclose at most 366 days. */
+                end_date?: components["schemas"]["Day"];
+                /** @description 1 to 100; 50 unless said. */
+                limit?: number;
+                /** @description Places to leave out, 0 to 100. */
+                offset?: number;
+                /** @description Not kept here: refused. */
+                category?: string;
+                /** @description Not kept here: refused. */
+                subcategory?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PopularApps"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_daily_rankings: {
+        parameters: {
+            query?: {
+                /** @description First day (UTC), included; 30 days before the last unless said. */
+                start_date?: components["schemas"]["Day"];
+                /** @description Last day, included; the last completed one unless said. The two enclose at most 366 days. */
+                end_date?: components["schemas"]["Day"];
+                period?: "day" | "week" | "month";
+                modality?: "text" | "image" | "image_output" | "audio";
+                /** @description Not kept here: refused. */
+                context_bucket?: string;
+                /** @description Not kept here: refused. */
+                category?: string;
+                /** @description Not kept here: refused. */
+                language_type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyRankings"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */
