@@ -153,7 +153,9 @@ impl Books {
             live,
             public_statistics,
         });
-        let router = Router::new().nest("/api/v1", control_routes(Arc::clone(&services)));
+        // As in the whole router: what is no route of the API is not asked of the web app's door.
+        let api = control_routes(Arc::clone(&services)).fallback(async || StatusCode::NOT_FOUND);
+        let router = Router::new().nest("/api/v1", api);
         let router = router.merge(gateway::dashboard::router(Arc::clone(&dashboard)));
         Self { folder, services, dashboard, first, analytics_position, ledger_progress: booked, router, log, requests, stop, tasks }
     }

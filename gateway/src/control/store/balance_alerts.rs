@@ -142,6 +142,10 @@ impl ControlStore {
     pub async fn note_low_balance(&self, alert: &BalanceAlert, event_type: &str, body: &str, at: Timestamp) -> Result<bool, StoreError> {
         const UPDATE: &str = "UPDATE control_balance_alerts SET is_low = TRUE, crossings = crossings + 1 \
              WHERE id = $1 AND crossings = $2 AND threshold_nanos = $3 AND is_low = FALSE";
+        // Who saw it low already saw no crossing, even where it was armed since.
+        if alert.is_low {
+            return Ok(false);
+        }
         Ok(in_transaction!(self, transaction => {
             let update = sqlx::query(UPDATE).bind(alert.id.to_string()).bind(alert.crossings).bind(alert.threshold.nanos());
             let is_first = update.execute(&mut *transaction).await?.rows_affected() == 1;
