@@ -44,7 +44,8 @@ rust() {
 doc_test() { cargo test --workspace --doc --quiet; }
 
 # The suites under tests/ drive the built executable; each says in its own run.sh what it needs.
-binary() { cargo build --package tollgate --package tollgate-mock-provider --package tollgate-identity-provider; }
+# With the tests beside them their dependencies have the same features, and are not compiled anew.
+binary() { cargo build --workspace --bins --tests; }
 suite() {
     local run="tests/$1/run.sh"
     if [[ -f $run ]]; then bash "$run"; else printf '%s does not exist\n' "$run" && skipped+=("$1"); fi

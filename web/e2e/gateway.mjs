@@ -13,6 +13,7 @@ const built = (name) => join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'
 const BINARY = process.env.TOLLGATE_BIN ?? built('tollgate');
 const IDENTITY_PROVIDER = process.env.IDENTITY_PROVIDER_BIN ?? built('identity-provider');
 const READY_MS = 60_000;
+const KEY = /sk-tg-v1-[0-9a-zA-Z]{64}/;
 
 export const ADMIN = { email: 'admin@example.com', password: 'correct horse battery staple' };
 
@@ -75,12 +76,12 @@ export async function startGateway(more = '') {
     if (process.env.KEEP_DATA !== '1') await rm(folder, { recursive: true, force: true });
   };
   try {
-    await ready(url, child);
+    await ready(url, child, () => output);
   } catch (error) {
     await stop();
     throw new Error(`${error.message}\n${output}`);
   }
-  const key = /sk-tg-v1-[0-9a-zA-Z]{64}/.exec(output)?.[0];
+  const key = KEY.exec(output)?.[0];
   return { url, key, config, folder, binary: BINARY, output: () => output, stop };
 }
 
@@ -111,12 +112,13 @@ export async function startIdentityProvider() {
   };
 }
 
-async function ready(url, child) {
+/** It answers, and has printed its key. */
+async function ready(url, child, output) {
   const end = Date.now() + READY_MS;
   while (Date.now() < end) {
     if (child.exitCode !== null) throw new Error(`the gateway ended with ${child.exitCode}`);
     const answer = await fetch(`${url}/readyz`).catch(() => null);
-    if (answer?.ok) return;
+    if (answer?.ok && KEY.test(output())) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`the gateway was not ready after ${READY_MS / 1000} s`);

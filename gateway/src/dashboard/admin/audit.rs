@@ -27,9 +27,11 @@ pub struct AuditRecordView {
     action: String,
     /// The id of what was changed.
     subject: String,
-    #[schema(value_type = Object)]
+    /// What it was, as JSON of its own shape; null where there was nothing.
+    #[schema(value_type = serde_json::Value)]
     before: Option<Box<RawValue>>,
-    #[schema(value_type = Object)]
+    /// What it became.
+    #[schema(value_type = serde_json::Value)]
     after: Option<Box<RawValue>>,
 }
 
