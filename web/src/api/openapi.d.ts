@@ -1888,10 +1888,12 @@ export interface components {
             /** @description `account.created`, `key.changed`, … */
             action: string;
             actor: components["schemas"]["ActorView"];
-            after: Record<string, never>;
+            /** @description What it became. */
+            after: unknown;
             /** Format: date-time */
             at: string;
-            before: Record<string, never>;
+            /** @description What it was, as JSON of its own shape; null where there was nothing. */
+            before: unknown;
             id: string;
             /** @description The id of what was changed. */
             subject: string;
@@ -2462,10 +2464,12 @@ export interface components {
                 /** @description `account.created`, `key.changed`, … */
                 action: string;
                 actor: components["schemas"]["ActorView"];
-                after: Record<string, never>;
+                /** @description What it became. */
+                after: unknown;
                 /** Format: date-time */
                 at: string;
-                before: Record<string, never>;
+                /** @description What it was, as JSON of its own shape; null where there was nothing. */
+                before: unknown;
                 id: string;
                 /** @description The id of what was changed. */
                 subject: string;
