@@ -71,6 +71,8 @@ pub async fn test_channel(
     UrlPath(id): UrlPath<String>,
 ) -> Result<Data<Probe>, ApiError> {
     let channel = known_channel(&administrator, &services, &id).await?;
+    // As it is now: another process may have changed it a moment ago.
+    services.control.reload().await?;
     let catalog = services.control.catalog();
     let mut endpoints = catalog.models().iter().flat_map(|model| &model.endpoints).filter(|endpoint| endpoint.channel.id == channel.id);
     let cheapest = endpoints.by_ref().min_by_key(|endpoint| endpoint.price.table.completion);
