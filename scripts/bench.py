@@ -54,6 +54,7 @@ CRATE_BENCHES = (
     ("tollgate-ledger", "gate"),
     ("tollgate-ledger", "apply"),
     ("tollgate-projector", "project"),
+    ("tollgate-projector", "query"),
     ("tollgate-gateway", "wire"),
     ("tollgate-gateway", "routing"),
 )

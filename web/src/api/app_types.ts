@@ -184,7 +184,7 @@ export interface GenerationDetail extends GenerationRow {
     time_to_first_token_ms: number | null;
   };
   transaction_id?: string | null;
-  route?: { requested_model: string; api_type: string; strategy?: string | null };
+  route?: { requested_model: string; api_type: string };
   http_status?: number | null;
   native_finish_reason?: string | null;
   price_version?: string | null;

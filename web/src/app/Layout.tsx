@@ -11,7 +11,6 @@ import { Logo } from '../ui/Logo';
 import { ToastList } from '../ui/ToastList';
 import classes from './Layout.module.css';
 import { isActive, navigationFor } from './navigation';
-import { READY } from './ready';
 import { Sidebar } from './Sidebar';
 
 const Live = lazy(() => import('../features/live/Live').then(({ Live }) => ({ default: Live })));
@@ -36,7 +35,7 @@ export function Layout() {
         <Outlet />
       </main>
       <ToastList />
-      {READY.live && viewer?.account && (
+      {viewer?.account && (
         <Suspense fallback={null}>
           <Live account={viewer.account.id} />
         </Suspense>

@@ -24,7 +24,6 @@ import { useToasts } from '../ui/toasts';
 import { Language, Theme } from './Appearance';
 import classes from './Layout.module.css';
 import { isActive, type NavItem, navigationFor } from './navigation';
-import { READY } from './ready';
 
 const ICONS: Record<NavItem['key'], () => React.ReactNode> = {
   'nav.home': HomeIcon,
@@ -101,7 +100,7 @@ function Person({ viewer }: { viewer: Viewer }) {
   const { session, account } = viewer;
   return (
     <div className={classes.person}>
-      {READY.account && account && <BalanceLine account={account.id} />}
+      {account && <BalanceLine account={account.id} />}
       {session.accounts.length > 1 && account && (
         <NativeSelect
           size="xs"

@@ -3,7 +3,6 @@
 
 import type { Viewer } from '../features/session/store';
 import { KEY_MAKERS, MONEY_READERS } from '../features/session/store';
-import { READY } from './ready';
 
 export interface NavItem {
   to: string;
@@ -32,7 +31,7 @@ export function navigationFor(viewer: Viewer | null): NavGroup[] {
       items: [
         { to: '/', key: 'nav.home' },
         { to: '/models', key: 'nav.models' },
-        ...(READY.statistics ? [{ to: '/rankings', key: 'nav.rankings' } as const] : []),
+        { to: '/rankings', key: 'nav.rankings' },
         { to: '/playground', key: 'nav.playground' },
       ],
     },
@@ -41,15 +40,15 @@ export function navigationFor(viewer: Viewer | null): NavGroup[] {
     groups.push({
       key: 'nav.account',
       items: [
-        ...(READY.activity ? [{ to: '/activity', key: 'nav.activity' } as const] : []),
-        ...(READY.account ? [{ to: '/credits', key: 'nav.credits' } as const] : []),
-        ...(READY.account && viewer.is(...KEY_MAKERS) ? [{ to: '/keys', key: 'nav.keys' } as const] : []),
+        { to: '/activity', key: 'nav.activity' },
+        { to: '/credits', key: 'nav.credits' },
+        ...(viewer.is(...KEY_MAKERS) ? [{ to: '/keys', key: 'nav.keys' } as const] : []),
         { to: '/settings', key: 'nav.settings' },
       ],
     });
   const operations: NavItem[] = [
-    ...(READY.finance && viewer?.is(...MONEY_READERS) ? [{ to: '/finance', key: 'nav.finance' } as const] : []),
-    ...(READY.admin && viewer?.isAdmin ? [{ to: '/admin', key: 'nav.admin' } as const] : []),
+    ...(viewer?.is(...MONEY_READERS) ? [{ to: '/finance', key: 'nav.finance' } as const] : []),
+    ...(viewer?.isAdmin ? [{ to: '/admin', key: 'nav.admin' } as const] : []),
   ];
   if (operations.length > 0) groups.push({ key: 'nav.operations', items: operations });
   return groups;

@@ -2,44 +2,34 @@
 
 import { Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { type GenerationDetail, STRATEGIES } from '../../api/app_types';
+import type { GenerationDetail } from '../../api/app_types';
 import { formatDuration } from '../../ui/numbers';
 import { StatusDot } from '../../ui/StatusDot';
 import classes from './activity.module.css';
 
 export function RouteTaken({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
-  const strategy = STRATEGIES.find((known) => known === data.route?.strategy);
   return (
-    <>
-      {strategy && (
-        <Text size="sm" c="dimmed" mb={6}>
-          {t('activity.strategy', { strategy: t(`strategy.${strategy}`) })}
-        </Text>
-      )}
-      <ol className={classes.attempts}>
-        {(data.attempts ?? []).map((attempt, place) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: attempts never move
-          <li key={`${place}-${attempt.channel}`}>
-            <StatusDot tone={attempt.error ? 'bad' : 'good'} />
-            <span className={classes.channel}>
-              {attempt.channel}
-              {attempt.model && attempt.model !== data.model && (
-                <Text size="xs" c="dimmed" component="span" ml={6}>
-                  {attempt.model}
-                </Text>
-              )}
-            </span>
-            <Text size="xs" c="dimmed" component="span">
-              {[attempt.error ?? t('status.ok'), attempt.status && `HTTP ${attempt.status}`]
-                .filter(Boolean)
-                .join(' · ')}
-            </Text>
-            <span className={classes.took}>{formatDuration(attempt.latency_ms, i18n.language)}</span>
-          </li>
-        ))}
-      </ol>
-    </>
+    <ol className={classes.attempts}>
+      {(data.attempts ?? []).map((attempt, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: attempts never move
+        <li key={`${place}-${attempt.channel}`}>
+          <StatusDot tone={attempt.error ? 'bad' : 'good'} />
+          <span className={classes.channel}>
+            {attempt.channel}
+            {attempt.model && attempt.model !== data.model && (
+              <Text size="xs" c="dimmed" component="span" ml={6}>
+                {attempt.model}
+              </Text>
+            )}
+          </span>
+          <Text size="xs" c="dimmed" component="span">
+            {[attempt.error ?? t('status.ok'), attempt.status && `HTTP ${attempt.status}`].filter(Boolean).join(' · ')}
+          </Text>
+          <span className={classes.took}>{formatDuration(attempt.latency_ms, i18n.language)}</span>
+        </li>
+      ))}
+    </ol>
   );
 }
 

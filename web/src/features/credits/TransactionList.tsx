@@ -5,7 +5,6 @@ import { useTranslation } from 'react-i18next';
 import { appPath, transactionsQuery } from '../../api/app_queries';
 import { TRANSACTION_KINDS, type Transaction, type TransactionKind } from '../../api/app_types';
 import { withQuery } from '../../api/client';
-import { READY } from '../../app/ready';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { DownloadIcon } from '../../ui/icons';
@@ -129,7 +128,7 @@ function What({ of: row }: { of: Transaction }) {
   const text = row.model ?? row.reason ?? row.reference;
   return (
     <Group gap="xs" wrap="wrap">
-      {READY.activity && row.generation_id ? (
+      {row.generation_id ? (
         <Anchor
           inherit
           renderRoot={(props) => <Link to="/activity" search={{ generation: row.generation_id ?? '' }} {...props} />}

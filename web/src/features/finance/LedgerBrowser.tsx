@@ -5,7 +5,6 @@ import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { ledgerQuery } from '../../api/app_queries';
 import type { LedgerEntry } from '../../api/app_types';
-import { READY } from '../../app/ready';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { PagedTable } from '../../ui/PagedTable';
@@ -119,7 +118,7 @@ function Event({ entry }: { entry: LedgerEntry }) {
       <Text size="xs" c="dimmed" ff="monospace" component="span" className={classes.id ?? ''} title={entry.event_id}>
         {entry.event_id}
       </Text>
-      {READY.activity && entry.generation_id && (
+      {entry.generation_id && (
         <Anchor
           size="xs"
           className={classes.id ?? ''}

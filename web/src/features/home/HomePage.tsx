@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { modelsQuery } from '../../api/queries';
-import { READY } from '../../app/ready';
 import { CodeBlock } from '../../ui/CodeBlock';
 import { Surface } from '../../ui/Surface';
 import { firstRequest, LANGUAGES } from './first_request';
@@ -38,8 +37,8 @@ export function HomePage() {
         </Stack>
         <FirstRequest model={model} />
       </div>
-      {READY.statistics && <Numbers />}
-      {READY.statistics && <Trending />}
+      <Numbers />
+      <Trending />
       <section aria-labelledby="way">
         <Title order={2} id="way" mb="md">
           {t('home.way_title')}

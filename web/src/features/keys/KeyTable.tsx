@@ -5,7 +5,6 @@ import { useTranslation } from 'react-i18next';
 import { appPath, keysQuery } from '../../api/app_queries';
 import type { Key } from '../../api/app_types';
 import { call } from '../../api/client';
-import { READY } from '../../app/ready';
 import { formatUsd, percentOf } from '../../money/decimal';
 import { ConfirmButton } from '../../ui/Confirm';
 import { DataTable } from '../../ui/DataTable';
@@ -134,16 +133,14 @@ function Acts({ account, of: key, onEdit }: { account: string; of: Key; onEdit: 
   const named = (act: string) => `${act}: ${key.name}`;
   return (
     <Group gap={4} justify="flex-end" className={classes.acts ?? ''}>
-      {READY.activity && (
-        <Button
-          variant="subtle"
-          size="compact-xs"
-          aria-label={named(t('keys.requests'))}
-          renderRoot={(props) => <Link to="/activity" search={{ key: key.hash }} {...props} />}
-        >
-          {t('keys.requests')}
-        </Button>
-      )}
+      <Button
+        variant="subtle"
+        size="compact-xs"
+        aria-label={named(t('keys.requests'))}
+        renderRoot={(props) => <Link to="/activity" search={{ key: key.hash }} {...props} />}
+      >
+        {t('keys.requests')}
+      </Button>
       <Button variant="default" size="compact-xs" onClick={onEdit} aria-label={named(t('keys.change'))}>
         {t('keys.change')}
       </Button>

@@ -5,7 +5,6 @@ import { useTranslation } from 'react-i18next';
 import { modelAppsQuery, usageSeriesQuery } from '../../api/app_queries';
 import { endpointsQuery, modelsQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
-import { READY } from '../../app/ready';
 import { RANGES } from '../../app/search';
 import { CodeBlock } from '../../ui/CodeBlock';
 import { CopyButton } from '../../ui/CopyButton';
@@ -83,30 +82,28 @@ function About({ model }: { model: Model }) {
           <Endpoints id={model.id} />
           <Prices model={model} />
         </div>
-        {READY.statistics && (
-          <section>
-            <Group justify="space-between" mb="sm">
-              <Title order={2} fz="h4">
-                {t('model.over_time')}
-              </Title>
-              <SegmentedControl
-                size="xs"
-                value={range}
-                onChange={(value) =>
-                  navigate({ search: { range: value as (typeof RANGES)[number] }, replace: true, resetScroll: false })
-                }
-                aria-label={t('activity.range')}
-                data={RANGES.map((value) => ({ value, label: t(`range.${value}`) }))}
-              />
-            </Group>
-            <div className={classes.even}>
-              <EndpointCharts id={model.id} range={range} />
-              <Usage id={model.id} range={range} />
-            </div>
-          </section>
-        )}
+        <section>
+          <Group justify="space-between" mb="sm">
+            <Title order={2} fz="h4">
+              {t('model.over_time')}
+            </Title>
+            <SegmentedControl
+              size="xs"
+              value={range}
+              onChange={(value) =>
+                navigate({ search: { range: value as (typeof RANGES)[number] }, replace: true, resetScroll: false })
+              }
+              aria-label={t('activity.range')}
+              data={RANGES.map((value) => ({ value, label: t(`range.${value}`) }))}
+            />
+          </Group>
+          <div className={classes.even}>
+            <EndpointCharts id={model.id} range={range} />
+            <Usage id={model.id} range={range} />
+          </div>
+        </section>
         <Sample id={model.id} />
-        {READY.statistics && <Apps id={model.id} />}
+        <Apps id={model.id} />
       </Stack>
     </>
   );

@@ -1,7 +1,6 @@
 import { Code, Group, Loader, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
-import { READY } from '../../app/ready';
 import { ErrorState } from '../../ui/ErrorState';
 import { Usd } from '../../ui/Usd';
 import { useViewer } from '../session/store';
@@ -101,7 +100,7 @@ function Cost({ answer }: { answer: Answer }) {
 function Details({ id }: { id: string }) {
   const { t } = useTranslation();
   const viewer = useViewer();
-  return READY.activity && viewer ? (
+  return viewer ? (
     <Link to="/activity" search={{ generation: id }} className={classes.id ?? ''} title={id}>
       {t('playground.details')}
     </Link>

@@ -8,7 +8,6 @@ import { useCallback } from 'react';
 import { appPath, keysQuery } from '../../api/app_queries';
 import type { Key } from '../../api/app_types';
 import { call } from '../../api/client';
-import { READY } from '../../app/ready';
 import { useKey } from '../key/store';
 import { KEY_MAKERS, useViewer } from '../session/store';
 
@@ -27,7 +26,7 @@ export function usePlaygroundKey(): PlaygroundKey {
   const { key, account: keyAccount, use } = useKey();
   const viewer = useViewer();
   const queries = useQueryClient();
-  const account = READY.account && viewer?.is(...KEY_MAKERS) ? viewer.account : null;
+  const account = viewer?.is(...KEY_MAKERS) ? viewer.account : null;
   // A key made for another account must not pay for this one.
   const usable = key !== '' && (keyAccount === null || keyAccount === account?.id);
   const get = useCallback(async () => {

@@ -1,7 +1,6 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { NotFoundPage } from '../../app/NotFoundPage';
-import { READY } from '../../app/ready';
 import { PageHeader } from '../../ui/PageHeader';
 import { SectionTabs } from '../../ui/SectionTabs';
 import { Guard } from '../session/Guard';
@@ -13,8 +12,7 @@ import { PreferencesSection } from './PreferencesSection';
 import { ProfileSection } from './ProfileSection';
 
 const route = getRouteApi('/settings/$section');
-const ALL = ['profile', 'preferences', 'account', 'members', 'devices'] as const;
-const SECTIONS = ALL.filter((section) => READY.account || !['account', 'members'].includes(section));
+const SECTIONS = ['profile', 'preferences', 'account', 'members', 'devices'] as const;
 
 export function SettingsPage() {
   const { t } = useTranslation();
