@@ -48,6 +48,10 @@ KINDS = {
 }
 HELD = "mock?cut=hang&cut_after=1"
 HELD_STREAMS = 5000
+# What the distributed shape is measured with beside nginx and the embedded one.
+DISTRIBUTED_RUNS = (("whole", 1), ("whole", 64), ("burst", 16))
+LAG_RATES = (250, 500, 1000)
+LAG_SECONDS = 60
 BENCH_SECONDS_MAX = 300
 CRATE_BENCHES = (
     ("tollgate-eventlog", "append"),
@@ -300,6 +304,49 @@ def memory(field: Field) -> list[dict]:
     return rows
 
 
+def distributed(field: Field, rounds: int, seconds: int) -> dict:
+    """A gateway among roles of their own on real servers, three of NATS: its own CPU, and how long a charge takes to the books."""
+    for name, variable in (("tollgate", "TOLLGATE_BIN"), ("mock-provider", "MOCK_PROVIDER_BIN")):
+        os.environ.setdefault(variable, built(name, variable, "release"))
+    sys.path.insert(0, str(ROOT / "tests" / "distributed"))
+    from cluster import GATEWAYS, ROLES, Cluster
+
+    models = {f"mock/{kind}": Model(what.script, UNEVEN) for kind, what in KINDS.items()}
+    with Cluster([Channel("mock", models)], {"TOLLGATE_DURABILITY": "process"}) as cluster:
+        tollgate = cluster.tollgate
+        account = tollgate.create_account("bench", "1000000")
+        key, gateway = tollgate.create_key(account), GATEWAYS[0]
+        pid = tollgate.deployment.known[gateway]["pid"]
+        contestant = Contestant("gateway, distributed", tollgate.deployment.url(gateway), key, [pid], tollgate, account)
+        others = [other for other in field.contestants if other.name in ("direct", "nginx", "tollgate process")]
+        reports: dict[tuple, list[dict]] = {}
+        for number in range(rounds):
+            for kind, connections in DISTRIBUTED_RUNS:
+                for one in [*others, contestant]:
+                    reports.setdefault((kind, connections, one.name), []).append(measure(one, kind, connections, seconds))
+                    progress(f"round {number + 1}/{rounds} {one.name:>22} {kind} {connections}")
+        workers = [name for name, role in ROLES.items() if role == "ledger"]
+        lag = [booking_lag(cluster, contestant, workers, rate) for rate in LAG_RATES]
+    return {"http": [row(kind, connections, name, reports) for kind, connections, name in reports], "lag": lag}
+
+
+def booking_lag(cluster, contestant: Contestant, workers: list[str], rate: int) -> dict:
+    """Requests at a steady rate, longer than the ledger's summary looks back."""
+    model = contestant.model("whole")
+    report = load(*contestant.arguments(), "--model", model, "--connections", "64", "--rate", str(rate), "--seconds", str(LAG_SECONDS))
+    found = [quantiles(cluster.metrics(worker), "tollgate_ledger_lag_seconds") for worker in workers]
+    # One worker books; the others stand by.
+    lag = max(found, key=len)
+    progress(f"{rate} requests a second asked, {report['requests_per_second']:.0f} made: lag {lag}")
+    contestant.settle()
+    return {"rate": rate, "requests_per_second": report["requests_per_second"], "latency_us": report["latency_us"], "lag_seconds": lag}
+
+
+def quantiles(metrics: list[str], name: str) -> dict[str, float]:
+    lines = [line for line in metrics if line.startswith(name + "{") and 'quantile="' in line]
+    return {line.split('quantile="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+
+
 def crates() -> list[dict]:
     """The benches that live beside the code they measure; each prints its own lines."""
     rows = []
@@ -310,6 +357,8 @@ def crates() -> list[dict]:
         progress(f"{package} {bench}")
         command = ["cargo", "bench", "--quiet", "--package", package, "--bench", bench]
         subprocess.run([*command, "--no-run"], cwd=ROOT, check=True, preexec_fn=die_with_parent)
+        # With PostgreSQL, Valkey, NATS and ClickHouse of its own beside it.
+        command = [sys.executable, "scripts/servers.py", "run", "--", *command]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BENCH_SECONDS_MAX, preexec_fn=die_with_parent)
         rows.append({"package": package, "bench": bench, "code": done.returncode, "lines": done.stdout.splitlines(), "errors": done.stderr.splitlines()[-20:]})
     return rows
@@ -342,6 +391,8 @@ def print_http(rows: list[dict]) -> None:
     for kind, what in KINDS.items():
         for connections in what.connections:
             chosen = [row for row in rows if (row["kind"], row["connections"]) == (kind, connections)]
+            if not chosen:
+                continue
             print(f"\n{what.title}, {connections} connection{'s' if connections > 1 else ''}\n")
             print(table(heads, [http_cells(row) for row in chosen]))
 
@@ -363,6 +414,21 @@ def print_memory(rows: list[dict]) -> None:
     print(table(["", "open", "RSS before MiB", "RSS open MiB", "KiB a stream"], cells))
 
 
+def print_distributed(results: dict) -> None:
+    print("\nDistributed")
+    print_http(results["http"])
+    print("\nFrom an event to the books and back to the gate, seconds\n")
+    rows = [
+        [run["rate"], run["requests_per_second"], *(run["latency_us"][share] for share in ("p50", "p99")), *(in_seconds(run["lag_seconds"], share) for share in ("0.5", "0.99"))]
+        for run in results["lag"]
+    ]
+    print(table(["asked a second", "made a second", "p50 µs", "p99 µs", "lag p50", "lag p99"], rows))
+
+
+def in_seconds(quantiles: dict[str, float], share: str) -> str | None:
+    return f"{quantiles[share]:.3f}" if share in quantiles else None
+
+
 def print_crates(rows: list[dict]) -> None:
     for row in rows:
         print(f"\n{row['package']}, {row['bench']}\n")
@@ -379,25 +445,27 @@ def machine() -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=["http", "memory", "crates", []], help="what to measure; everything by default")
+    parser.add_argument("parts", nargs="*", choices=["http", "memory", "distributed", "crates", []], help="what to measure; everything by default")
     parser.add_argument("--quick", action="store_true", help="one short round: whether it works, not how fast it is")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of every run")
     parser.add_argument("--durability", nargs="*", default=list(DURABILITIES), choices=DURABILITIES)
     options = parser.parse_args()
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
-    parts = options.parts or ["http", "memory", "crates"]
+    parts = options.parts or ["http", "memory", "distributed", "crates"]
     results: dict = {"machine": machine(), "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "rounds": rounds, "seconds": seconds}
-    if {"http", "memory"} & set(parts):
+    if {"http", "memory", "distributed"} & set(parts):
         with Field(tuple(options.durability)) as field:
             if "http" in parts:
                 results["http"] = http(field, rounds, seconds)
             if "memory" in parts:
                 results["memory"] = memory(field)
+            if "distributed" in parts:
+                results["distributed"] = distributed(field, rounds, seconds)
     if "crates" in parts:
         results["crates"] = crates()
     print("{cpu}, {cores} cores, Linux {kernel}, commit {commit}".format(**results["machine"]))
-    for part, show in (("http", print_http), ("memory", print_memory), ("crates", print_crates)):
+    for part, show in (("http", print_http), ("memory", print_memory), ("distributed", print_distributed), ("crates", print_crates)):
         if part in results:
             show(results[part])
     folder = ROOT / ".cache" / "bench"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The benchmarks, each beside its reference in the same run: the gateway against the mock asked directly and against nginx
-# as a plain reverse proxy, memory of open streams, and the crates' own benches. Ends by itself, in about ten minutes.
+# as a plain reverse proxy, memory of open streams, the same on roles of their own with real servers, and the crates' own
+# benches. Ends by itself, in about half an hour.
 #
-# scripts/bench.sh [--quick] [http] [memory] [crates] runs only what is named. Results: tables here, JSON in .cache/bench/.
+# scripts/bench.sh [--quick] [http] [memory] [distributed] [crates] runs only what is named. Results: tables here, JSON in .cache/bench/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/tools.sh

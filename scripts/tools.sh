@@ -51,3 +51,14 @@ need_chromium() {
     [[ -n ${CHROMIUM_BIN:-} ]] && return 0
     need chromium chromium fonts-noto-cjk
 }
+
+# python_with NAME PINS: a Python of its own in .cache/NAME with exactly the packages of a requirements file; prints its path.
+python_with() {
+    local venv=".cache/$1" pins="$2"
+    if ! cmp -s "$pins" "$venv/installed.txt"; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins" >&2 || return 1
+        cp "$pins" "$venv/installed.txt"
+    fi
+    printf '%s\n' "$venv/bin/python"
+}

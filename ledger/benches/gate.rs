@@ -1,10 +1,13 @@
-//! Reserve + settle pairs a second through the in-process gate, every limit on, at 1 and 2 threads.
+//! Reserve + settle pairs a second through the in-process gate, every limit on, at 1 and 2 threads; and in Redis.
 //!
 //! Run with `cargo bench -p tollgate-ledger --bench gate`. The clock stands still within a pair and advances
 //! between them; the ledger's word clears what is pending every 64 pairs, as in service. CPU time (Linux)
 //! is what a pair costs whatever else the machine does; it includes minting the request's id.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints its figures and stops at the first error")]
+
+#[path = "gate/redis.rs"]
+mod redis;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -32,6 +35,7 @@ fn main() {
         report("10,000 accounts", threads, &customers);
         report("one hot account", threads, &customers[..1]);
     }
+    redis::measure(customers);
 }
 
 fn report(name: &str, threads: usize, customers: &[Customer]) {

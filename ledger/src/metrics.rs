@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemas::Timestamp;
+
+use crate::apply::Prepared;
 use crate::store::BatchOutcome;
 
 /// Gauge, 1 while the gate answers, 0 while it waits for a rebuild.
@@ -36,12 +39,23 @@ pub const LEDGER_POSITION: &str = "tollgate_ledger_position";
 pub const LEDGER_LAG_ENTRIES: &str = "tollgate_ledger_lag_entries";
 /// Histogram, seconds: one batch from its read to its commit.
 pub const LEDGER_BATCH_SECONDS: &str = "tollgate_ledger_batch_seconds";
+/// Histogram, seconds: from an event to its place in the books, the balance gate told; of what this worker booked.
+pub const LEDGER_LAG_SECONDS: &str = "tollgate_ledger_lag_seconds";
 /// Counter by `step` (`apply`, `post`): attempts of the worker that failed and are repeated.
 pub const LEDGER_RETRIES_TOTAL: &str = "tollgate_ledger_retries_total";
 /// Gauge, 1 while this worker books, 0 while it stands back for another one.
 pub const LEDGER_ACTIVE: &str = "tollgate_ledger_active";
 /// Gauge, 1 once a broken invariant halted the worker.
 pub const LEDGER_HALTED: &str = "tollgate_ledger_halted";
+
+/// A batch is in the books, and whoever waits for it was told.
+pub(crate) fn record_lag(batch: &[Prepared], now: Timestamp) {
+    let lag = metrics::histogram!(LEDGER_LAG_SECONDS);
+    for event in batch.iter().filter_map(|prepared| prepared.event.as_ref().ok()) {
+        // Another machine's clock may be ahead of this one's.
+        lag.record((now.micros() - event.header.time.micros()).max(0) as f64 / 1e6);
+    }
+}
 
 pub(crate) fn record_batch(outcome: &BatchOutcome, took: Duration) {
     for (label, count) in [

@@ -4,12 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-venv=.cache/api-python
-pins=tests/api/requirements.txt
-if ! cmp -s "$pins" "$venv/installed.txt"; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
-    cp "$pins" "$venv/installed.txt"
-fi
-PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" tests/api/conformance.py "$@"
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
+
+python="$(python_with api-python tests/api/requirements.txt)"
+PYTHONDONTWRITEBYTECODE=1 exec "$python" tests/api/conformance.py "$@"

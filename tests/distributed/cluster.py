@@ -61,13 +61,13 @@ class Replicated(Deployment):
 class Distributed(Tollgate):
     """The deployment behind the administrative calls that `Tollgate` has; commands run beside the ledger."""
 
-    def __init__(self, folder: Path, mock_url: str, channels: list[Channel]):
+    def __init__(self, folder: Path, mock_url: str, channels: list[Channel], surroundings: dict[str, str]):
         super().__init__(folder, mock_url, channels)
         # The servers do; and holds of a gateway that was killed are ended soon.
         settings = {"TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS": "true", "TOLLGATE_STREAM__HOLD_TTL": "15s", "TOLLGATE_STREAM__RENEWAL_INTERVAL": "3s"}
         # The mock is on this machine, also for channels of the API.
         settings |= {"TOLLGATE_UPSTREAMS__ALLOW_PRIVATE": "true"}
-        more = SURROUNDINGS | settings
+        more = SURROUNDINGS | settings | surroundings
         self.deployment = Replicated(folder / "stack", Path(self.command), folder / "tollgate.toml", more)
 
     def start(self) -> "Distributed":
@@ -101,12 +101,12 @@ class Distributed(Tollgate):
 class Cluster:
     """A mock and a distributed deployment that uses it, in one temporary folder that is removed unless something failed."""
 
-    def __init__(self, channels: list[Channel]):
+    def __init__(self, channels: list[Channel], surroundings: dict[str, str] | None = None):
         self.mock = MockProvider()
         self.folder = Path(tempfile.mkdtemp(prefix="tollgate-cluster-"))
         # PostgreSQL runs as somebody else.
         self.folder.chmod(0o755)
-        self.tollgate = Distributed(self.folder, self.mock.url, channels)
+        self.tollgate = Distributed(self.folder, self.mock.url, channels, surroundings or {})
 
     def __enter__(self) -> "Cluster":
         try:
@@ -149,11 +149,15 @@ class Cluster:
     def resume_role(self, name: str) -> None:
         os.kill(self.tollgate.deployment.known[name]["pid"], signal.SIGCONT)
 
-    def metric(self, name: str, metric: str) -> float:
-        """One number of a role's /metrics; 0 where it was never counted."""
+    def metrics(self, name: str) -> list[str]:
+        """The lines of a role's /metrics."""
         with urllib.request.urlopen(f"{self.tollgate.deployment.url(name)}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((metric + " ", metric + "{")))
+            return answer.read().decode().splitlines()
+
+    def metric(self, name: str, metric: str) -> float:
+        """One number of them; 0 where it was never counted."""
+        lines = [line for line in self.metrics(name) if line.startswith((metric + " ", metric + "{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def until(self, condition, what: str, seconds: float) -> None:
         """Waits for something to become true; what cannot be asked is not true yet."""

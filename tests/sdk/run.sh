@@ -5,19 +5,16 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-venv=.cache/sdk-python
-pins=tests/sdk/python/requirements.txt
-if ! cmp -s "$pins" "$venv/installed.txt"; then
-    rm -rf "$venv"
-    python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins" && cp "$pins" "$venv/installed.txt" || exit 1
-fi
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
 
+python="$(python_with sdk-python tests/sdk/python/requirements.txt)" || exit 1
 lock=tests/sdk/node/package-lock.json
 if ! cmp -s "$lock" tests/sdk/node/node_modules/installed.json; then
     (cd tests/sdk/node && npm ci --no-audit --no-fund --loglevel=error) && cp "$lock" tests/sdk/node/node_modules/installed.json || exit 1
 fi
 
 failed=0
-PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/sdk/python "$@" || failed=1
+PYTHONDONTWRITEBYTECODE=1 "$python" -m pytest -q -p no:cacheprovider tests/sdk/python "$@" || failed=1
 (cd tests/sdk/node && PYTHONDONTWRITEBYTECODE=1 python3 ../../stack.py -- node --test) || failed=1
 exit $failed

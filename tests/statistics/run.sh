@@ -5,12 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-venv=.cache/statistics-python
-pins=tests/statistics/requirements.txt
-if ! cmp -s "$pins" "$venv/installed.txt"; then
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$pins"
-    cp "$pins" "$venv/installed.txt"
-fi
-PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" tests/statistics/compare.py "$@"
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
+
+python="$(python_with statistics-python tests/statistics/requirements.txt)"
+PYTHONDONTWRITEBYTECODE=1 exec "$python" tests/statistics/compare.py "$@"

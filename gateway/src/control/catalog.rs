@@ -75,63 +75,66 @@ pub struct DisabledEndpoint {
     pub is_channel_disabled: bool,
 }
 
-/// One upstream account, ready for use.
+/// One upstream account, ready for use. Laid out as [`Endpoint`] is.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Channel {
-    pub id: ChannelId,
-    pub name: Arc<str>,
-    pub provider: ProviderKind,
-    /// What answers say: `OpenAI`.
-    pub provider_name: Arc<str>,
-    /// The same in lower case without blanks: `openai`.
-    pub provider_slug: Arc<str>,
-    /// Without a slash at its end; absent for the demo provider.
-    pub base_url: Option<Arc<str>>,
+    /// How it does.
+    pub state: Arc<ChannelState>,
     /// Empty where none is needed.
     pub keys: Vec<ChannelKey>,
     /// Lower first.
     pub priority: i32,
     pub weight: u32,
+    pub limits: ChannelLimitsSpec,
+    /// The same as `provider_name` in lower case without blanks: `openai`.
+    pub provider_slug: Arc<str>,
+    /// What answers say: `OpenAI`.
+    pub provider_name: Arc<str>,
+    pub name: Arc<str>,
+    pub id: ChannelId,
+    pub provider: ProviderKind,
+    /// Without a slash at its end; absent for the demo provider.
+    pub base_url: Option<Arc<str>>,
     pub region: Option<Arc<str>>,
     pub data_policy: DataPolicySpec,
-    pub limits: ChannelLimitsSpec,
     pub timeouts: AttemptTimeoutsSpec,
     pub health_check: HealthCheckSpec,
     pub managed_by: ManagedBy,
     pub updated_at: Timestamp,
-    /// How it does.
-    pub state: Arc<ChannelState>,
     /// How its API differs from OpenAI's.
     pub quirks: Quirks,
 }
 
-/// One model on one channel: what a request is sent to.
+/// One model on one channel: what a request is sent to. What routing reads of every endpoint comes first and stays together:
+/// a decision over a thousand of them waits for memory, not for arithmetic.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Endpoint {
     pub channel: Arc<Channel>,
+    /// How it does.
+    pub state: Arc<EndpointState>,
+    /// Its part in a draw among endpoints of its priority: its weight, or 1/price² where all weights are the same.
+    pub draw_weight: f64,
+    pub parameters: ParameterSet,
+    pub context_length: Option<u64>,
+    pub max_completion_tokens: Option<u64>,
+    /// No request can ever cost anything here.
+    pub is_free: bool,
+    /// Reading a prompt from its cache is cheaper than reading it.
+    pub is_cache_cheaper: bool,
+    pub takes_images: bool,
+    pub takes_audio: bool,
+    pub data_policy: DataPolicySpec,
+    pub quantization: Option<String>,
+    pub price: PriceVersion,
+    /// What the provider charges us.
+    pub cost: Arc<PriceTable>,
     /// Public id of the model.
     pub model: Arc<str>,
     /// Name sent upstream.
     pub upstream: Arc<str>,
-    pub price: PriceVersion,
-    /// What the provider charges us.
-    pub cost: Arc<PriceTable>,
-    /// No request can ever cost anything here.
-    pub is_free: bool,
-    pub context_length: Option<u64>,
-    pub max_completion_tokens: Option<u64>,
-    pub quantization: Option<String>,
     pub supported_parameters: Vec<String>,
-    pub parameters: ParameterSet,
-    pub data_policy: DataPolicySpec,
-    pub takes_images: bool,
-    pub takes_audio: bool,
-    /// Its part in a draw among endpoints of its priority: its weight, or 1/price² where all weights are the same.
-    pub draw_weight: f64,
-    /// Reading a prompt from its cache is cheaper than reading it.
-    pub is_cache_cheaper: bool,
-    /// How it does.
-    pub state: Arc<EndpointState>,
 }
 
 /// A public model and everything that serves it.

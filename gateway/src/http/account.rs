@@ -33,6 +33,9 @@ pub fn routes() -> OpenApiRouter<Arc<Services>> {
         .route("/auth/key", get(get_current_key))
 }
 
+/// Stands for no limit where an integer has to stand; every client's integers hold it.
+const UNLIMITED: u32 = i32::MAX.unsigned_abs();
+
 #[derive(Debug, Serialize, ToSchema)]
 struct CurrentKey {
     label: String,
@@ -54,12 +57,12 @@ struct CurrentKey {
     account_id: String,
     #[schema(value_type = Vec<String>)]
     allowed_data_regions: [&'static str; 0],
-    /// The account's requests to free models today; `null` where they have no limit.
-    free_model_daily_requests: Option<FreeDailyRequests>,
+    free_model_daily_requests: FreeDailyRequests,
     rate_limit: DeprecatedRateLimit,
 }
 
-/// What is used of a UTC day's requests to free models, by all keys of the account.
+/// What is used of a UTC day's requests to free models, by all keys of the account. Where they have no limit, nothing is
+/// counted and `limit` is 2,147,483,647: OpenRouter's clients accept no `null` here.
 #[derive(Debug, Serialize, ToSchema)]
 struct FreeDailyRequests {
     used: u32,
@@ -104,10 +107,12 @@ async fn get_current_key(caller: Caller, State(services): State<Arc<Services>>) 
     })
 }
 
-async fn free_daily_requests(services: &Services, account: AccountId, now: Timestamp) -> Result<Option<FreeDailyRequests>, ApiError> {
-    let Some(allowance) = services.free_tier().allowance(&services.ledger, account).await else { return Ok(None) };
-    let (used, limit) = (services.gate.free_requests(now, account).await?, allowance.limits.requests_per_day);
-    Ok(Some(FreeDailyRequests { used, limit, remaining: limit.saturating_sub(used) }))
+async fn free_daily_requests(services: &Services, account: AccountId, now: Timestamp) -> Result<FreeDailyRequests, ApiError> {
+    let (used, limit) = match services.free_tier().allowance(&services.ledger, account).await {
+        Some(allowance) => (services.gate.free_requests(now, account).await?, allowance.limits.requests_per_day),
+        None => (0, UNLIMITED),
+    };
+    Ok(FreeDailyRequests { used, limit, remaining: limit.saturating_sub(used) })
 }
 
 #[derive(Debug, Serialize, ToSchema)]

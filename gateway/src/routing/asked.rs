@@ -24,6 +24,8 @@ pub struct Asked {
     pub denies_data_collection: Option<PreferenceLevel>,
     pub zdr: Option<PreferenceLevel>,
     pub parameters: ParameterSet,
+    /// Of them those that change what an answer is, not how it sounds.
+    pub telling_parameters: ParameterSet,
     pub has_images: bool,
     pub has_audio: bool,
     pub stream: bool,
@@ -59,6 +61,7 @@ impl Asked {
             zdr: by_request(object.zdr).or(preferences.zdr),
             object,
             parameters,
+            telling_parameters: parameters.in_common(ParameterSet::TELLING),
             has_images: prompt.tokens_max.image > 0,
             has_audio: prompt.tokens_max.audio > 0,
             stream: request.stream,

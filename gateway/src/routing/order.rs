@@ -9,7 +9,6 @@ use schemas::TokenKind;
 
 use super::asked::Asked;
 use super::health::HealthStatus;
-use super::parameters::ParameterSet;
 use super::preferences::RoutingStrategy;
 use super::provider_object::{Sort, SortBy};
 use super::rules::Variant;
@@ -88,8 +87,7 @@ pub fn class(endpoint: &Endpoint, model_place: usize, ordering: Ordering, asked:
 /// What the request would rather have: tools and answer formats that are supported, room for its answer, speed.
 fn unmet_wishes(endpoint: &Endpoint, asked: &Asked) -> u64 {
     let mut unmet = 0;
-    let wanted = asked.parameters.in_common(preferred_parameters());
-    unmet += u64::from(!wanted.without(endpoint.parameters).is_empty());
+    unmet += u64::from(!asked.telling_parameters.without(endpoint.parameters).is_empty());
     let room = endpoint.max_completion_tokens.unwrap_or(u64::MAX);
     unmet += u64::from(asked.output_tokens_cap.is_some_and(|cap| cap > room));
     unmet += u64::from(asked.prompt_tokens > endpoint.context_length.unwrap_or(u64::MAX));
@@ -98,12 +96,6 @@ fn unmet_wishes(endpoint: &Endpoint, asked: &Asked) -> u64 {
     unmet += u64::from(!asked.object.min_throughput.is_empty() && asked.object.min_throughput.figures().any(is_slow));
     let is_late = |(place, most): (usize, f32)| speeds.ttft_ms(place) > most;
     unmet + u64::from(!asked.object.max_latency_ms.is_empty() && asked.object.max_latency_ms.figures().any(is_late))
-}
-
-/// Parameters that change what an answer is, not how it sounds.
-fn preferred_parameters() -> ParameterSet {
-    const NAMES: [&str; 3] = ["tools", "response_format", "verbosity"];
-    NAMES.into_iter().fold(ParameterSet::default(), |set, name| set.and(ParameterSet::of(name)))
 }
 
 /// The figure of an endpoint; the least is asked first.

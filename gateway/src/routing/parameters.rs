@@ -34,6 +34,9 @@ const VOCABULARY: [&str; 25] = [
 pub struct ParameterSet(u64);
 
 impl ParameterSet {
+    /// `response_format`, `tools`, `verbosity`: they change what an answer is, not how it sounds.
+    pub const TELLING: Self = Self(1 << 15 | 1 << 18 | 1 << 24);
+
     pub fn of(name: &str) -> Self {
         Self(VOCABULARY.iter().position(|word| *word == name).map_or(0, |place| 1 << place))
     }
@@ -69,5 +72,15 @@ impl<'a> FromIterator<&'a str> for ParameterSet {
         let set = names.into_iter().fold(Self::default(), |set, name| set.and(Self::of(name)));
         let caps = Self::of("max_tokens").and(Self::of("max_completion_tokens"));
         if set.in_common(caps).is_empty() { set } else { set.and(caps) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tells_is_named_in_the_vocabulary() {
+        assert_eq!(ParameterSet::TELLING.names().collect::<Vec<_>>(), ["response_format", "tools", "verbosity"]);
     }
 }

@@ -249,10 +249,15 @@ fn is_named(names: &[String], channel: &Channel) -> bool {
 /// A provider's slug or display name, or a channel's own name; in any case. `slug/channel` names one channel.
 fn names_channel(name: &str, channel: &Channel) -> bool {
     let of_provider = [&*channel.provider_slug, &*channel.provider_name, &*channel.name];
-    of_provider.iter().any(|known| known.eq_ignore_ascii_case(name))
-        || name
-            .split_once('/')
-            .is_some_and(|(slug, tag)| slug.eq_ignore_ascii_case(&channel.provider_slug) && tag.eq_ignore_ascii_case(&channel.name))
+    of_provider.iter().any(|known| known.eq_ignore_ascii_case(name)) || names_exactly(name, &channel.provider_slug, &channel.name)
+}
+
+/// Whether a name is `slug/tag`. Lengths are compared first: nearly always that is the end of it.
+fn names_exactly(name: &str, slug: &str, tag: &str) -> bool {
+    name.len() == slug.len() + 1 + tag.len()
+        && name.as_bytes()[slug.len()] == b'/'
+        && name.as_bytes()[..slug.len()].eq_ignore_ascii_case(slug.as_bytes())
+        && name.as_bytes()[slug.len() + 1..].eq_ignore_ascii_case(tag.as_bytes())
 }
 
 #[cfg(test)]

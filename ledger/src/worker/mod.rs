@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventlog::{EventLog, LogError, fault};
-use schemas::{Partition, Producer};
+use schemas::{Partition, Producer, Timestamp};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::Prepared;
 use crate::feed::{Feed, FeedError};
 use crate::gate::BalanceGate;
-use crate::metrics::{LEDGER_ACTIVE, LEDGER_HALTED, LEDGER_LAG_ENTRIES, LEDGER_POSITION, LEDGER_RETRIES_TOTAL};
+use crate::metrics::{self as names, LEDGER_ACTIVE, LEDGER_HALTED, LEDGER_LAG_ENTRIES, LEDGER_POSITION, LEDGER_RETRIES_TOTAL};
 use crate::store::{BatchOutcome, LedgerError, LedgerStore};
 
 use feedback::Feedback;
@@ -147,6 +147,7 @@ impl Worker {
             match turn? {
                 Turn::Booked { outcome, alone } => {
                     self.take(outcome).await?;
+                    names::record_lag(&batch, Timestamp::now());
                     if !alone {
                         return Ok(true);
                     }

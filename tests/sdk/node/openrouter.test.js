@@ -68,6 +68,9 @@ test("an answer, its generation and its cost", async () => {
   const { data: credits } = await sdk.credits.getCredits({});
   assert.equal(credits.totalCredits, 1);
   assert.equal(credits.totalUsage, answer.usage.cost);
+  const { data: key } = await sdk.apiKeys.getCurrentKeyMetadata();
+  assert.equal(key.usageDaily, answer.usage.cost);
+  assert.equal(key.isFreeTier, false);
 });
 
 test("a stream, and tools in it", async () => {

@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Connections, each with one request at a time.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
+    /// Requests a second over all connections, evenly spaced, whatever the answers take; by default as fast as they come.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
     /// Ends after so many measured requests.
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     requests: u64,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Barrier;
@@ -60,6 +60,27 @@ struct Phase {
     left: AtomicU64,
     over: AtomicBool,
     gate: Barrier,
+    pace: Option<Pace>,
+}
+
+/// When each measured request begins, where the load is not as fast as answers come.
+struct Pace {
+    between: Duration,
+    begun: OnceLock<Instant>,
+    taken: AtomicU32,
+}
+
+impl Pace {
+    fn of(requests_per_second: u32) -> Self {
+        Self { between: Duration::from_secs(1) / requests_per_second, begun: OnceLock::new(), taken: AtomicU32::new(0) }
+    }
+
+    /// Waits for the next place. Who is late goes at once, so that a slow answer costs no request.
+    async fn wait(&self) {
+        let place = self.taken.fetch_add(1, Ordering::Relaxed);
+        let begun = *self.begun.get_or_init(Instant::now);
+        tokio::time::sleep_until((begun + self.between * place).into()).await;
+    }
 }
 
 /// Takes one of what is left; false when nothing is.
@@ -73,6 +94,7 @@ pub async fn run(arguments: &Arguments, target: Arc<Target>) -> Result<RunReport
         left: AtomicU64::new(arguments.requests),
         over: AtomicBool::new(false),
         gate: Barrier::new(arguments.connections as usize + 1),
+        pace: arguments.rate.map(Pace::of),
     });
     let mut workers = JoinSet::new();
     for _ in 0..arguments.connections {
@@ -111,6 +133,9 @@ async fn work(target: Arc<Target>, phase: Arc<Phase>) -> Seen {
     phase.gate.wait().await;
     let mut seen = Seen::default();
     while !phase.over.load(Ordering::Relaxed) && take(&phase.left) {
+        if let Some(pace) = &phase.pace {
+            pace.wait().await;
+        }
         one(&mut connection, &mut seen).await;
     }
     seen.connects = connection.connects;
