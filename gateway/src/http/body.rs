@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 
 use super::error::{ApiError, ErrorType};
@@ -23,8 +24,18 @@ pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize, timeou
         discard(body).await;
         return Err(ApiError::too_large(bytes_max));
     }
+    if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        discard(body).await;
+        return Err(coded(&String::from_utf8_lossy(coding.as_bytes())));
+    }
     let slow = || ApiError::new(ErrorType::Timeout, "the request body did not arrive in time").with_status(StatusCode::REQUEST_TIMEOUT);
     tokio::time::timeout(timeout, collect(body, bytes_max, announced)).await.map_err(|_| slow())?
+}
+
+/// Compressed bodies are refused: what they grow to is nothing a client's length announces.
+fn coded(coding: &str) -> ApiError {
+    let message = format!("the request body is sent with Content-Encoding {coding}; send it as it is, without that header");
+    ApiError::invalid(message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 /// Reads what is not wanted, within bounds: a client that is still sending would not read the refusal.

@@ -1,5 +1,6 @@
 """Whatever a client sends, it gets a clear 4xx in the one envelope, and nothing stays held."""
 
+import gzip
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -70,6 +71,13 @@ def test_40_mb_are_refused_without_being_read_when_announced(customer: Customer)
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/chat/completions", "/v1/messages"])
+def test_compressed_bodies_are_refused_and_plain_ones_may_say_so(customer: Customer, path: str):
+    refused = customer.http.request("POST", path, gzip.compress(GOOD), {"content-encoding": "gzip"})
+    assert refused.status == 415 and "Content-Encoding" in refused.json["error"]["message"], refused
+    assert customer.http.request("POST", "/api/v1/chat/completions", GOOD, {"content-encoding": "identity"}).status == 200
 
 
 def test_after_a_bad_request_the_same_connection_serves_a_good_one(customer: Customer):
