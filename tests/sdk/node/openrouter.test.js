@@ -56,6 +56,7 @@ test("the catalog", async () => {
   const { data: endpoints } = await sdk.endpoints.list({ author: "mock", slug: "chat" });
   assert.equal(endpoints.endpoints.length, 1);
   assert.ok((await sdk.providers.list({})).data.length > 0);
+  assert.ok(Array.isArray((await sdk.endpoints.listZdrEndpoints({})).data));
 });
 
 test("an answer, its generation and its cost", async () => {

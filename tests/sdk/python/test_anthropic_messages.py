@@ -20,6 +20,13 @@ def streamed(customer: Customer, **request):
         return stream.get_final_message(), usage, [event.type for event in events]
 
 
+def test_models_are_listed_in_anthropics_form(customer: Customer):
+    models = customer.anthropic.models.list()
+    assert "claude/chat" in {model.id for model in models} and not models.has_more
+    model = customer.anthropic.models.retrieve("claude/chat")
+    assert (model.type, model.id) == ("model", "claude/chat") and model.display_name and model.created_at.year >= 2020
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_message_says_what_it_cost(customer: Customer, family):
     message = customer.anthropic.messages.create(**ask(f"{family}/chat"))

@@ -136,6 +136,11 @@ def test_max_tokens_is_enforced(customer: Customer):
 def test_models_are_listed(customer: Customer):
     listed = {model.id for model in customer.client.models.list()}
     assert {"mock/chat", "mock/tools", "demo/chat"} <= listed
+    model = customer.client.models.retrieve("mock/chat")
+    assert (model.id, model.object) == ("mock/chat", "model") and model.owned_by == "mock"
+    with pytest.raises(openai.NotFoundError):
+        customer.client.models.retrieve("mock/nothing")
+    assert customer.http.get("/v1/models/mock/chat").json["id"] == "mock/chat", "also where the slash is not encoded"
 
 
 def test_a_broken_endpoint_is_passed_over_before_the_first_byte(customer: Customer):

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Uri};
 use schemas::Timestamp;
@@ -22,12 +23,14 @@ use super::error::ApiError;
 use crate::control::catalog::{Catalog, Model};
 use crate::control::services::Services;
 
+mod anthropic;
 mod filter;
 mod view;
 
+use anthropic::{AnthropicModel, AnthropicModelList};
 use filter::ModelsQuery;
 pub use view::PercentilesView;
-use view::{ModelEndpointsView, ModelView, ProviderView};
+use view::{EndpointView, ModelEndpointsView, ModelView, ProviderView};
 
 /// As OpenRouter answers; prices change by new versions and need not be seen at once.
 const CATALOG_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600");
@@ -38,7 +41,11 @@ pub fn routes() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(count_models))
         .routes(routes!(list_user_models))
         .routes(routes!(list_model_endpoints))
+        .routes(routes!(list_zdr_endpoints))
         .routes(routes!(get_model))
+        .routes(routes!(retrieve_model))
+        // The same where a client does not encode the slash.
+        .route("/models/{author}/{slug}", get(retrieve_model_in_parts))
         .routes(routes!(list_providers))
 }
 
@@ -61,14 +68,18 @@ struct Count {
     count: usize,
 }
 
-/// The public catalog.
+/// The public catalog; in Anthropic's form for clients that send `anthropic-version`.
 #[utoipa::path(get, path = "/models", tag = "models", params(ModelsQuery), responses((status = 200, body = ModelList)))]
 async fn list_models(
     State(services): State<Arc<Services>>,
     OriginalUri(uri): OriginalUri,
     UrlQuery(query): UrlQuery<ModelsQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let catalog = services.control.catalog_full();
+    if anthropic::is_asked(&headers) {
+        return Ok(Json(AnthropicModelList::of(catalog.models().iter().map(|model| &**model))).into_response());
+    }
     let list = model_list(&services, &catalog, &uri, &query, |_| true).await?;
     Ok(cacheable(Json(list)))
 }
@@ -125,6 +136,41 @@ async fn get_model(
     Ok(cacheable(Data { data: ModelView::of(model) }))
 }
 
+/// One model as the list has it, for OpenAI's and Anthropic's clients; the slash of its id is encoded as `%2F` or is not.
+#[utoipa::path(get, path = "/models/{model}", tag = "models", params(("model" = String, Path)), responses((status = 200, body = ModelView)))]
+async fn retrieve_model(
+    State(services): State<Arc<Services>>,
+    UrlPath(id): UrlPath<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let catalog = services.control.catalog_full();
+    let model = model_of(&catalog, &id)?;
+    Ok(match anthropic::is_asked(&headers) {
+        true => Json(AnthropicModel::of(model)).into_response(),
+        false => cacheable(Json(ModelView::of(model))),
+    })
+}
+
+async fn retrieve_model_in_parts(
+    services: State<Arc<Services>>,
+    UrlPath((author, slug)): UrlPath<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    retrieve_model(services, UrlPath(format!("{author}/{slug}")), headers).await
+}
+
+/// Every endpoint whose provider keeps nothing of a request (zero data retention).
+#[utoipa::path(get, path = "/endpoints/zdr", tag = "models", responses((status = 200, body = Data<Vec<EndpointView>>)))]
+async fn list_zdr_endpoints(State(services): State<Arc<Services>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let (catalog, now) = (services.control.catalog_full(), Timestamp::now());
+    let stats = services.endpoint_stats(now).await?;
+    let knows_speeds = optional_key(&catalog, &headers, now).is_some();
+    let endpoints = catalog.models().iter().flat_map(|model| model.endpoints.iter().map(move |endpoint| (model, endpoint)));
+    let zdr = endpoints.filter(|(_, endpoint)| endpoint.data_policy.zdr);
+    let data: Vec<EndpointView> = zdr.map(|(model, endpoint)| EndpointView::of(model, endpoint, &stats, knows_speeds)).collect();
+    Ok(if knows_speeds { Data { data }.into_response() } else { cacheable(Data { data }) })
+}
+
 /// Latency and throughput are told to callers with a key only.
 #[utoipa::path(get, path = "/models/{author}/{slug}/endpoints", tag = "models", params(("author" = String, Path), ("slug" = String, Path)),
     responses((status = 200, body = Data<ModelEndpointsView>)))]
@@ -152,8 +198,11 @@ async fn list_providers(State(services): State<Arc<Services>>) -> Response {
 }
 
 fn known_model<'a>(catalog: &'a Catalog, author: &str, slug: &str) -> Result<&'a Arc<Model>, ApiError> {
-    let id = format!("{author}/{slug}");
-    catalog.model(&id).ok_or_else(|| ApiError::not_found(format!("There is no model `{id}`.")))
+    model_of(catalog, &format!("{author}/{slug}"))
+}
+
+fn model_of<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Arc<Model>, ApiError> {
+    catalog.model(id).ok_or_else(|| ApiError::not_found(format!("There is no model `{id}`.")))
 }
 
 /// A success that anyone may keep for a while.

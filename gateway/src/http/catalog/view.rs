@@ -216,7 +216,7 @@ pub struct ModelEndpointsView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct EndpointView {
+pub struct EndpointView {
     id: String,
     name: String,
     model_id: String,
@@ -277,7 +277,7 @@ impl ToolChoiceSupport {
 }
 
 impl EndpointView {
-    fn of(model: &Model, endpoint: &Endpoint, stats: &EndpointStats, knows_speeds: bool) -> Self {
+    pub fn of(model: &Model, endpoint: &Endpoint, stats: &EndpointStats, knows_speeds: bool) -> Self {
         let channel = &endpoint.channel;
         let uptime = |window| stats.uptime_percent(window, &channel.name, &model.id);
         Self {

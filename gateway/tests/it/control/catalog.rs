@@ -124,6 +124,24 @@ async fn lists_are_filtered_sorted_and_paged() {
 }
 
 #[tokio::test]
+async fn endpoints_that_keep_nothing_are_listed() {
+    let books = Books::open().await;
+    with_channel(&books, |channel| {
+        channel["models"].as_array_mut().unwrap().push(json!({ "id": "acme/model-2", "price": "free" }));
+    })
+    .await;
+    assert_eq!(books.get("/endpoints/zdr", "").await.json["data"], json!([]));
+    with_channel(&books, |channel| {
+        channel["name"] = json!("discreet");
+        channel["data_policy"] = json!({ "zdr": true });
+    })
+    .await;
+    let listed = books.get("/endpoints/zdr", "").await.json["data"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!((&listed[0]["model_id"], &listed[0]["provider_name"]), (&json!("acme/model-1"), &json!("discreet")));
+}
+
+#[tokio::test]
 async fn a_key_with_allowed_models_sees_those() {
     let books = Books::open().await;
     with_channel(&books, |channel| {
