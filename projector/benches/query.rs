@@ -85,9 +85,11 @@ async fn measure(url: &str, raw: &Raw, traffic: &sample::Traffic) {
         ("ranking of authors, a month", RankingPeriod::Month(first), RankingKind::Author, "author"),
         ("ranking of apps, a day", RankingPeriod::Day(first.plus(9)), RankingKind::App, "app"),
     ] {
-        let apps = if kind == RankingKind::App { " AND app <> ''" } else { "" };
         let days = within(raw, period.start(), period.end().plus(-1));
-        let naive = format!("SELECT {subject} AS k, {} AS n FROM usage_events WHERE {CUSTOMERS}{apps}{days} GROUP BY k", raw.sum(TOKENS));
+        let naive = format!(
+            "SELECT {subject} AS k, {} AS n FROM usage_events WHERE {CUSTOMERS} AND {subject} <> ''{days} GROUP BY k",
+            raw.sum(TOKENS)
+        );
         compare(what, raw, &naive, async || {
             store.rankings(period, kind, 100).await.unwrap().into_iter().map(|row| (row.subject, row.tokens)).collect()
         })
