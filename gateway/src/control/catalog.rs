@@ -20,8 +20,9 @@ pub use offer::{Channel, DisabledEndpoint, Endpoint, Model};
 use super::account::{Account, AccountStatus};
 use super::governing::Governing;
 use super::key::{ApiKey, KEY_BYTES_MAX, KeyHash, KeyKind, KeyScope};
-use super::secrets::{SecretError, SecretKey};
+use super::secrets::{Secret, SecretError, SecretKey};
 use super::store::StoredChannel;
+use crate::routing::EffectivePreferences;
 
 /// One consistent view of everything administrators change.
 #[derive(Debug, Clone, Default)]

@@ -1288,6 +1288,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/zdr": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every endpoint whose provider keeps nothing of a request (zero data retention). */
+        get: operations["list_zdr_endpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/generation": {
         parameters: {
             query?: never;
@@ -1420,7 +1437,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public catalog. */
+        /** The public catalog; in Anthropic's form for clients that send `anthropic-version`. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -1473,6 +1490,23 @@ export interface paths {
         };
         /** Latency and throughput are told to callers with a key only. */
         get: operations["list_model_endpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One model as the list has it, for OpenAI's and Anthropic's clients; the slash of its id is encoded as `%2F` or is not. */
+        get: operations["retrieve_model"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2341,7 +2375,7 @@ export interface components {
             allowed_data_regions: string[];
             creator_user_id?: string | null;
             expires_at?: components["schemas"]["Timestamp"] | null;
-            free_model_daily_requests?: components["schemas"]["FreeDailyRequests"] | null;
+            free_model_daily_requests: components["schemas"]["FreeDailyRequests"];
             include_byok_in_limit: boolean;
             /** @description Nothing was ever paid in. */
             is_free_tier: boolean;
@@ -2906,7 +2940,7 @@ export interface components {
                 allowed_data_regions: string[];
                 creator_user_id?: string | null;
                 expires_at?: components["schemas"]["Timestamp"] | null;
-                free_model_daily_requests?: components["schemas"]["FreeDailyRequests"] | null;
+                free_model_daily_requests: components["schemas"]["FreeDailyRequests"];
                 include_byok_in_limit: boolean;
                 /** @description Nothing was ever paid in. */
                 is_free_tier: boolean;
@@ -3328,6 +3362,42 @@ export interface components {
             }[];
         };
         /** @description `{"data": …}` */
+        Data_Vec_EndpointView: {
+            data: {
+                /** Format: int64 */
+                context_length?: number | null;
+                id: string;
+                latency_last_30m?: components["schemas"]["Percentiles"] | null;
+                /** Format: int64 */
+                max_completion_tokens?: number | null;
+                /** Format: int64 */
+                max_prompt_tokens?: number | null;
+                model_id: string;
+                model_name: string;
+                name: string;
+                native_tools: string[];
+                pricing: components["schemas"]["Pricing"];
+                provider_name: string;
+                quantization: string;
+                /**
+                 * Format: int32
+                 * @description 0: in use.
+                 */
+                status: number;
+                supported_parameters: string[];
+                supports_implicit_caching: boolean;
+                supports_tool_choice: components["schemas"]["ToolChoiceSupport"];
+                tag: string;
+                throughput_last_30m?: components["schemas"]["Percentiles"] | null;
+                /** Format: double */
+                uptime_last_1d?: number | null;
+                /** Format: double */
+                uptime_last_30m?: number | null;
+                /** Format: double */
+                uptime_last_5m?: number | null;
+            }[];
+        };
+        /** @description `{"data": …}` */
         Data_Vec_KeyView: {
             data: (components["schemas"]["KeyUsage"] & {
                 account_id: string;
@@ -3548,7 +3618,10 @@ export interface components {
             strategy_level: string;
         };
         FilterValue: string | string[];
-        /** @description What is used of a UTC day's requests to free models, by all keys of the account. */
+        /**
+         * @description What is used of a UTC day's requests to free models, by all keys of the account. Where they have no limit, nothing is
+         *     counted and `limit` is 2,147,483,647: OpenRouter's clients accept no `null` here.
+         */
         FreeDailyRequests: {
             /** Format: int32 */
             limit: number;
@@ -9091,6 +9164,34 @@ export interface operations {
             };
         };
     };
+    list_zdr_endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_Vec_EndpointView"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_generation: {
         parameters: {
             query: {
@@ -9570,6 +9671,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_ModelEndpointsView"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    retrieve_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */

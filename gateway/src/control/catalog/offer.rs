@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemas::{ChannelId, PriceTable, PriceVersion, Timestamp};
 
 use crate::control::channel::{AttemptTimeoutsSpec, ChannelLimitsSpec, DataPolicySpec, HealthCheckSpec, ModelSpec, ProviderKind};
-use crate::control::secrets::{Secret, SecretError, SecretKey};
+use crate::control::secrets::{SecretError, SecretKey};
 use crate::control::store::{ManagedBy, StoredChannel, StoredModel};
 use crate::providers::Quirks;
 use crate::routing::ParameterSet;
