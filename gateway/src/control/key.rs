@@ -210,7 +210,7 @@ impl ApiKey {
     pub fn check(&self, now: Timestamp) -> Result<(), InvalidKey> {
         let invalid = |field, message: &str| Err(InvalidKey { field, message: message.to_owned() });
         if self.name.trim().is_empty() || self.name.chars().count() > KEY_NAME_CHARS_MAX || self.name.chars().any(char::is_control) {
-            return invalid("name", &format!("must have 1 to {KEY_NAME_CHARS_MAX} characters"));
+            return invalid("name", &format!("must have 1 to {KEY_NAME_CHARS_MAX} characters, none of them a control character"));
         }
         if self.limit_nanos.is_some_and(NanoUsd::is_negative) {
             return invalid("limit", "must not be negative");

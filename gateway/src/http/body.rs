@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 
@@ -21,7 +21,10 @@ const COPIED_BYTES_MAX: usize = 4 * 1024;
 pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, ApiError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
-        discard(body).await;
+        // Whoever asked first, or has more than is ever read, is told at once.
+        if !headers.contains_key(EXPECT) && announced.is_some_and(|length| length <= DISCARD_BYTES_MAX) {
+            discard(body).await;
+        }
         return Err(ApiError::too_large(bytes_max));
     }
     if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {

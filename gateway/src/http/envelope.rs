@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rust_decimal::Decimal;
 use schemas::{MoneyError, NanoUsd};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -121,8 +122,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for UrlPath
     }
 }
 
+/// Fraction digits of a nano-dollar.
+const USD_DIGITS: u32 = 9;
+/// So many digits has a number that a program computed in floating point: `0.1 + 0.2` is 0.30000000000000004.
+const FLOAT_DIGITS: usize = 16;
+
 /// An amount in dollars as clients write it: a number or decimal text, at most nine fraction digits, taken
-/// digit by digit.
+/// digit by digit. What floating point left behind a number's ninth digit is rounded away; text is taken at its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsdAmount(pub NanoUsd);
 
@@ -132,12 +138,24 @@ impl<'de> Deserialize<'de> for UsdAmount {
         let text = raw.get();
         let quoted: Option<String> =
             if text.starts_with('"') { Some(serde_json::from_str(text).map_err(de::Error::custom)?) } else { None };
-        let amount = NanoUsd::parse_usd(quoted.as_deref().unwrap_or(text));
+        let rounded = if quoted.is_none() { without_float_noise(text) } else { None };
+        let amount = NanoUsd::parse_usd(quoted.as_deref().or(rounded.as_deref()).unwrap_or(text));
         amount.map(Self).map_err(|error| match error {
             MoneyError::NotDecimal(_) => de::Error::custom("expected an amount in USD such as 12.5 or \"12.50\""),
             other => de::Error::custom(other),
         })
     }
+}
+
+/// A computed number to nine fraction digits, where that changes it by less than floating point is exact to.
+fn without_float_noise(number: &str) -> Option<String> {
+    let digits = number.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+    if digits < FLOAT_DIGITS || number.contains(['e', 'E']) {
+        return None;
+    }
+    let exact: Decimal = number.parse().ok()?;
+    let rounded = exact.round_dp(USD_DIGITS);
+    ((exact - rounded).abs() < Decimal::new(1, 12)).then(|| rounded.to_string())
 }
 
 /// For a field of a change: absent stays absent, `null` becomes `Some(None)`.
@@ -176,6 +194,17 @@ mod tests {
             let error = order(json).unwrap_err();
             assert_eq!(error.status(), StatusCode::BAD_REQUEST);
             assert!(error.message().starts_with("`amount`: "), "{json}: {}", error.message());
+        }
+    }
+
+    #[test]
+    fn what_floating_point_left_behind_is_rounded_away() {
+        let amount = |json: &str| order(&format!(r#"{{"amount":{json}}}"#)).map(|order| order.amount.0.nanos());
+        assert_eq!(amount("0.30000000000000004").unwrap(), 300_000_000);
+        assert_eq!(amount("0.7999999999999999").unwrap(), 800_000_000);
+        assert_eq!(amount("-1.1000000000000001").unwrap(), -1_100_000_000);
+        for fine in [r#""0.30000000000000004""#, "0.0000000001", "0.1234567891234567", "1e-10"] {
+            assert!(amount(fine).is_err(), "{fine} is finer than a nano-dollar on purpose");
         }
     }
 

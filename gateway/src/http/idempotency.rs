@@ -46,12 +46,13 @@ pub async fn claim(app: &App, claim: IdempotencyClaim) -> Result<Claim, ApiError
             Claimed::New => return Ok(Claim(claim)),
             Claimed::Taken(earlier) => earlier,
         };
-        if earlier.input_sha256 != claim.input_sha256 {
-            return Err(ApiError::conflict("This Idempotency-Key was used with another request body.")
-                .with_metadata("reason", "idempotency_key_reused")
-                .with_metadata("generation_id", earlier.request_id.to_string()));
-        }
+        // A word that came to nothing is free, also for another body.
         match fate(app, &earlier, claim.at).await? {
+            fate if fate.is_kept() && earlier.input_sha256 != claim.input_sha256 => {
+                return Err(ApiError::conflict("This Idempotency-Key was used with another request body.")
+                    .with_metadata("reason", "idempotency_key_reused")
+                    .with_metadata("generation_id", earlier.request_id.to_string()));
+            }
             Fate::Nothing => {
                 if store.reclaim_idempotency(earlier.request_id, &claim).await.map_err(unavailable)? {
                     return Ok(Claim(claim));
@@ -113,6 +114,10 @@ async fn booked(ledger: &LedgerStore, request: RequestId) -> Result<Option<Fate>
 }
 
 impl Fate {
+    const fn is_kept(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
     const fn of(terminal: Terminal, charge: NanoUsd) -> Self {
         match terminal {
             Terminal::Settled => Self::Settled(charge),

@@ -18,25 +18,30 @@ pub struct AttemptError {
     pub message: String,
     pub provider_code: Option<String>,
     pub raw: Option<String>,
+    /// The provider was not asked: what to say is said here.
+    pub is_ours: bool,
+    /// It is about our key or our bill there.
+    pub is_about_us: bool,
 }
 
 impl AttemptError {
     /// The provider could not be reached, broke off, or sent what cannot be read.
     pub fn broken(message: impl Into<String>) -> Self {
-        Self::without_status(ErrorType::ProviderUnavailable, message)
+        Self::of(ErrorType::ProviderUnavailable, message)
     }
 
     /// The provider took too long.
     pub fn timeout(message: impl Into<String>) -> Self {
-        Self::without_status(ErrorType::Timeout, message)
+        Self::of(ErrorType::Timeout, message)
     }
 
     /// The provider has no word for something that was asked: another one may.
     pub fn not_possible(what: &str) -> Self {
-        Self::without_status(ErrorType::InvalidRequest, format!("{what} is not possible with this provider"))
+        Self { is_ours: true, ..Self::of(ErrorType::InvalidRequest, format!("{what} is not possible with this provider")) }
     }
 
-    fn without_status(error_type: ErrorType, message: impl Into<String>) -> Self {
+    /// Of an upstream that did not answer.
+    pub fn of(error_type: ErrorType, message: impl Into<String>) -> Self {
         Self {
             error_type,
             status: error_type.status(),
@@ -46,6 +51,8 @@ impl AttemptError {
             message: message.into(),
             provider_code: None,
             raw: None,
+            is_ours: false,
+            is_about_us: false,
         }
     }
 
@@ -57,7 +64,10 @@ impl AttemptError {
 
     /// What the client is told: the upstream's own words in front, the rest in metadata.
     pub fn to_api_error(&self) -> ApiError {
-        if matches!(self.upstream_status, Some(401..=403)) {
+        if self.is_ours {
+            return ApiError::new(self.error_type, self.message.clone()).with_status(self.status);
+        }
+        if self.is_about_us {
             // What a provider thinks of our key or our bill is the operator's business, not the customer's.
             return ApiError::new(self.error_type, "Provider returned error: it refused this gateway").with_status(self.status);
         }
@@ -89,6 +99,8 @@ impl From<UpstreamError> for AttemptError {
             message: error.message,
             provider_code: error.provider_code,
             raw: Some(error.raw).filter(|raw| !raw.is_empty()),
+            is_ours: false,
+            is_about_us: error.is_about_us,
         }
     }
 }

@@ -174,6 +174,11 @@ impl<'a> Attempts<'a> {
         self.tried < self.caller.app.options.attempts_max && Instant::now() < self.caller.deadline()
     }
 
+    /// The prompt's upper bound.
+    pub(super) const fn prompt_tokens_max(&self) -> PromptTokens {
+        self.prompt_tokens_max
+    }
+
     /// Takes an attempt's place at the endpoint's channel and sees to its hold.
     async fn begin(&mut self, endpoint: Arc<Endpoint>, open: &mut OpenRequest) -> Option<Begun> {
         let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request);

@@ -87,7 +87,8 @@ async fn read_answer(caller: Caller<'_>, answered: &mut Answered) -> Result<Chat
     if let Some(error) = answer.error() {
         return Err(UpstreamError::from_answer(error).into());
     }
-    if answer.has_choices() { Ok(answer) } else { Err(unreadable()) }
+    // Without a choice it is no answer, whatever it says it used.
+    if answer.choices().is_empty() { Err(unreadable()) } else { Ok(answer) }
 }
 
 async fn read_whole(caller: Caller<'_>, answered: &mut Answered) -> Result<Bytes, AttemptError> {

@@ -18,6 +18,14 @@ use crate::settlement::{OpenRequest, SettleError};
 use crate::wire::chat_chunk::Finish;
 use crate::wire::{ChunkRewriter, FinishReason};
 
+/// A report beyond so many times the prompt's own upper bound, and what a provider may add by itself (instructions for tools,
+/// what it searched for), is a mistake of whoever counted.
+const BEYOND_PROMPT: u64 = 4;
+const PROMPT_TOKENS_ADDED_MAX: u64 = 200_000;
+/// Likewise beyond so many times the output that was allowed. A provider that counts thinking beside its cap has room.
+const BEYOND_CAP: u64 = 2;
+const ANSWER_TOKENS_ADDED_MAX: u64 = 32_768;
+
 /// How the upstream's answer came to its end.
 #[derive(Debug)]
 pub enum Outcome {
@@ -49,7 +57,7 @@ pub async fn end(
     outcome: Outcome,
     metered: Metered,
 ) -> Result<Ended, SettleError> {
-    let reported = within_endpoint(metered.usage, endpoint, attempts.caller.request.choices, &open);
+    let reported = within_reason(metered.usage, endpoint, attempts, &open);
     let mut usage = reported;
     let mut cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
     if usage.source != UsageSource::Provider && cost.total > open.record.hold_nanos {
@@ -170,17 +178,23 @@ fn charge_or_nothing(table: &PriceTable, usage: &Usage, open: &OpenRequest) -> C
     })
 }
 
-/// No report is believed beyond what the model can take and give.
-fn within_endpoint(usage: Usage, endpoint: &Endpoint, choices: u64, open: &OpenRequest) -> Usage {
+/// No report is believed beyond what the model can take and give, nor far beyond what this request can have used.
+fn within_reason(usage: Usage, endpoint: &Endpoint, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
+    let (caller, choices) = (attempts.caller, attempts.caller.request.choices);
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
-    let bounded = usage.bounded(context, output);
+    let of_model = usage.bounded(context, output);
+    let prompt = attempts.prompt_tokens_max().total().saturating_mul(BEYOND_PROMPT).saturating_add(PROMPT_TOKENS_ADDED_MAX);
+    let cap = caller.request.output_tokens_cap.into_iter().chain(caller.output_tokens_cap).min();
+    let answer = cap.map_or(u64::MAX, |cap| cap.saturating_mul(choices).saturating_mul(BEYOND_CAP).saturating_add(ANSWER_TOKENS_ADDED_MAX));
+    let bounded = of_model.bounded(prompt, answer);
     if bounded != usage {
-        ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => "above_model_limits").increment(1);
+        let anomaly = if of_model == usage { "above_request" } else { "above_model_limits" };
+        ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => anomaly).increment(1);
         tracing::warn!(
-            request.id = %open.id(), channel.name = %endpoint.channel.name, model.id = %endpoint.model,
+            request.id = %open.id(), channel.name = %endpoint.channel.name, model.id = %endpoint.model, usage.anomaly = anomaly,
             usage.prompt_tokens = usage.prompt_tokens(), usage.completion_tokens = usage.completion_tokens(),
-            "provider reported more tokens than the model can take or give; the report is cut at its limits"
+            "provider reported more tokens than the model can take and give, or this request can have used; the report is cut there"
         );
     }
     bounded

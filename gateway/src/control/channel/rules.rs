@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{AttemptTimeoutsSpec, ChannelLimitsSpec, ChannelSpec, HealthCheckSpec, ModelSpec, PriceSpec, ProviderKind};
+use crate::control::secrets::Secret;
 use crate::routing::QUANTIZATIONS;
 
 /// Longest name of a channel and of a model.
@@ -46,10 +47,17 @@ impl ChannelSpec {
         if self.weight == 0 {
             problems.add("weight", "must be at least 1; set status = \"disabled\" to take the channel out of use");
         }
+        let is_header = |key: &Secret| key.expose().bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if self.api_key.as_ref().is_some_and(|key| !is_header(key)) {
+            problems.add("api_key", "must be printable ASCII in one line: it is sent in a header");
+        }
         self.health_check.check(&mut problems);
         let more_keys = self.api_keys.as_deref().unwrap_or_default();
         if more_keys.len() > MORE_KEYS_MAX || more_keys.iter().any(|key| key.expose().is_empty()) {
             problems.add("api_keys", format!("must be at most {MORE_KEYS_MAX} keys, none of them empty"));
+        }
+        if !more_keys.iter().all(is_header) {
+            problems.add("api_keys", "must be printable ASCII in one line each: they are sent in a header");
         }
         if self.region.as_ref().is_some_and(|region| region.trim().is_empty() || region.chars().count() > NAME_CHARS_MAX) {
             problems.add("region", format!("must have 1 to {NAME_CHARS_MAX} characters"));

@@ -41,6 +41,8 @@ pub struct ModelsQuery {
     max_output_price: Option<String>,
     model_authors: Option<String>,
     providers: Option<String>,
+    /// Whether at least one endpoint keeps nothing of a request (zero data retention).
+    zdr: Option<bool>,
     min_age_days: Option<i64>,
     max_age_days: Option<i64>,
 }
@@ -70,6 +72,7 @@ impl ModelsQuery {
             && self.context.is_none_or(|least| model.context_length.is_some_and(|length| length >= least))
             && self.model_authors.as_deref().is_none_or(|authors| any(authors, |author| author == model.author()))
             && self.providers.as_deref().is_none_or(|providers| any(&providers.to_lowercase(), provider_matches))
+            && self.zdr.is_none_or(|zdr| model.endpoints.iter().any(|endpoint| endpoint.data_policy.zdr) == zdr)
             && self.min_age_days.is_none_or(|least| age_days >= least)
             && self.max_age_days.is_none_or(|most| age_days <= most)
     }

@@ -82,8 +82,9 @@ struct Block<'a> {
     signature: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    /// A [`Source`], or of a search result the text of an address.
     #[serde(borrow)]
-    source: Option<Source<'a>>,
+    source: Option<&'a RawValue>,
     #[serde(borrow)]
     title: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -110,6 +111,19 @@ struct Source<'a> {
     data: Option<Cow<'a, str>>,
     #[serde(borrow)]
     url: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+impl<'a> Block<'a> {
+    fn source(&self) -> Option<Source<'a>> {
+        serde_json::from_str(self.source?.get()).ok()
+    }
+
+    /// The blocks of a result, or of anything else whose content is not text.
+    fn inner(&self) -> Vec<Block<'a>> {
+        self.content.and_then(|content| serde_json::from_str(content.get()).ok()).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,11 +225,22 @@ fn only_anthropic(request: &MessagesRequest<'_>) -> Option<&'static str> {
     if !request.tools.iter().flatten().all(is_ours) {
         return Some("a server tool of Anthropic's");
     }
-    let has_server_blocks = request.messages.iter().any(|message| {
-        let blocks = || serde_json::from_str::<Vec<Block<'_>>>(message.content.get()).unwrap_or_default();
-        message.content.get().starts_with('[') && blocks().iter().any(|block| !convert::is_common(&block.kind))
-    });
-    has_server_blocks.then_some("a content block that only Anthropic knows")
+    request.messages.iter().filter(|message| message.content.get().starts_with('[')).find_map(|message| {
+        let blocks: Vec<Block<'_>> = serde_json::from_str(message.content.get()).unwrap_or_default();
+        blocks.iter().find_map(only_anthropics)
+    })
+}
+
+/// What of a block, or of those within it, no other provider could read.
+fn only_anthropics(block: &Block<'_>) -> Option<&'static str> {
+    if !convert::is_common(&block.kind) {
+        return Some("a content block that only Anthropic knows");
+    }
+    if block.source.is_some() && !block.source().is_some_and(|source| convert::is_readable(&source)) {
+        return Some("a file that is kept at Anthropic");
+    }
+    let inner = if block.kind == "tool_result" { block.inner() } else { Vec::new() };
+    inner.iter().find_map(only_anthropics)
 }
 
 #[cfg(test)]

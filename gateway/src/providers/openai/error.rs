@@ -5,7 +5,10 @@
 //! more than a bounded, printable message, and never a caller's mistake as the provider's. Start at
 //! [`UpstreamError::from_response`].
 
+use std::time::UNIX_EPOCH;
+
 use http::{HeaderMap, StatusCode};
+use schemas::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -37,6 +40,8 @@ pub struct UpstreamError {
     pub provider_code: Option<String>,
     /// The beginning of the body, for `metadata.raw`.
     pub raw: String,
+    /// It is about our key or our bill there: the operator's business, not the customer's.
+    pub is_about_us: bool,
 }
 
 impl UpstreamError {
@@ -68,6 +73,7 @@ impl UpstreamError {
             message: message.unwrap_or_else(|| format!("the provider answered {upstream_status}")),
             provider_code: words.code.or(words.kind).map(|code| printable(&code, 64)),
             raw: beginning(body),
+            is_about_us: class.is_about_us,
         }
     }
 }
@@ -207,17 +213,23 @@ struct Class {
     error_type: ErrorType,
     status: StatusCode,
     is_retryable: bool,
+    is_about_us: bool,
 }
 
 impl Class {
     /// The caller's mistake: every endpoint would refuse it.
     const fn callers(error_type: ErrorType) -> Self {
-        Self { error_type, status: error_type.status(), is_retryable: false }
+        Self { error_type, status: error_type.status(), is_retryable: false, is_about_us: false }
     }
 
     /// The provider's trouble, or ours with the provider: another endpoint may do better.
     const fn providers(error_type: ErrorType) -> Self {
-        Self { error_type, status: error_type.status(), is_retryable: true }
+        Self { error_type, status: error_type.status(), is_retryable: true, is_about_us: false }
+    }
+
+    /// Our key there, or our bill.
+    const fn ours() -> Self {
+        Self { is_about_us: true, ..Self::providers(ErrorType::ProviderUnavailable) }
     }
 }
 
@@ -231,11 +243,12 @@ fn classify(status: StatusCode, words: &Words) -> Class {
         }
         408 | 504 | 524 => Class::providers(ErrorType::Timeout),
         // OpenAI says 429 where its account has no money left.
-        429 if words.has(&["insufficient_quota", "billing", "credit balance"]) => Class::providers(ErrorType::ProviderUnavailable),
+        429 if words.has(&["insufficient_quota", "billing", "credit balance"]) => Class::ours(),
+        401..=403 => Class::ours(),
         429 => Class::providers(ErrorType::RateLimitExceeded),
         503 | 529 => Class::providers(ErrorType::ProviderOverloaded),
         _ if words.has(&["overloaded"]) => Class::providers(ErrorType::ProviderOverloaded),
-        // The rest is between the provider and us: our key, our money there, a model it does not have, its own trouble.
+        // The rest is between the provider and us: a model it does not have, its own trouble.
         _ => Class::providers(ErrorType::ProviderUnavailable),
     }
 }
@@ -243,7 +256,7 @@ fn classify(status: StatusCode, words: &Words) -> Class {
 /// 400 and 422, told apart by the words providers use.
 fn callers_mistake(status: StatusCode, words: &Words) -> Class {
     if words.has(&["api key not valid", "invalid_api_key", "credit balance is too low", "billing"]) {
-        return Class::providers(ErrorType::ProviderUnavailable);
+        return Class::ours();
     }
     let known: [(&[&str], ErrorType); 9] = [
         (
@@ -271,11 +284,18 @@ fn callers_mistake(status: StatusCode, words: &Words) -> Class {
     Class::callers(error_type)
 }
 
-/// `Retry-After` in seconds (`retry-after-ms` where given); dates are not understood and left out.
+/// Seconds to wait: of `Retry-After`, a number or a date, or `retry-after-ms` where given.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let millis = text("retry-after-ms").and_then(|millis| millis.trim().parse::<u64>().ok()).map(|millis| millis.div_ceil(1_000));
-    millis.or_else(|| text("retry-after").and_then(whole_seconds)).map(|seconds| seconds.min(RETRY_AFTER_SECONDS_MAX))
+    let seconds = || text("retry-after").and_then(|text| whole_seconds(text).or_else(|| seconds_until(text, Timestamp::now())));
+    millis.or_else(seconds).map(|seconds| seconds.min(RETRY_AFTER_SECONDS_MAX))
+}
+
+/// From now to an HTTP date; 0 where it is past.
+fn seconds_until(date: &str, now: Timestamp) -> Option<u64> {
+    let at = httpdate::parse_http_date(date.trim()).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(at.saturating_sub(u64::try_from(now.unix_seconds()).unwrap_or(0)))
 }
 
 /// Seconds, a fraction rounded up.
@@ -435,7 +455,11 @@ mod tests {
         assert_eq!(with("retry-after-ms", "1500"), Some(2));
         assert_eq!(with("retry-after", "99999999"), Some(RETRY_AFTER_SECONDS_MAX));
         assert_eq!(with("retry-after", "-1"), None);
-        assert_eq!(with("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(with("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0), "it is past");
+        assert_eq!(with("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT"), Some(RETRY_AFTER_SECONDS_MAX));
+        assert_eq!(with("retry-after", "soon"), None);
+        let now = Timestamp::from_micros(1_792_567_640_000_000);
+        assert_eq!(seconds_until("Wed, 21 Oct 2026 07:28:00 GMT", now), Some(40));
         let told =
             read(429, r#"{"error":{"code":429,"message":"x","metadata":{"error_type":"rate_limit_exceeded","retry_after_seconds":30}}}"#);
         assert_eq!((told.retry_after_seconds, told.provider_code.as_deref()), (Some(30), Some("429")));

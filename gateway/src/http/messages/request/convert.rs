@@ -145,6 +145,9 @@ impl ChatBody {
         let said = parts(blocks_given);
         if !said.is_empty() {
             self.messages.push(format!(r#"{{"role":"{role}","content":[{}]}}"#, said.join(",")));
+        } else if !blocks_given.iter().any(|block| block.kind == "tool_result") {
+            // Only what Anthropic alone can read, which is sent there as it came: a message it stays.
+            self.messages.push(format!(r#"{{"role":"{role}","content":""}}"#));
         }
         Ok(())
     }
@@ -171,19 +174,38 @@ fn blocks<'a>(content: &'a RawValue, place: &str) -> Result<Vec<Block<'a>>, ApiE
         .map_err(|error| ApiError::bad_request(place, format!("the content of {place} must be a string or an array of blocks: {error}")))
 }
 
-/// The blocks that are content parts.
+/// The blocks that are content parts. A document whose text is in the request is that text.
 fn parts(blocks: &[Block<'_>]) -> Vec<String> {
-    blocks.iter().filter_map(part).collect()
+    let of_block = |block: &Block<'_>| match block.source().filter(|_| block.kind == "document") {
+        Some(source) if source.kind == "text" => text_part(source.data.as_deref()).into_iter().collect(),
+        Some(Source { content: Some(content), .. }) if content.get().starts_with('[') => {
+            parts(&serde_json::from_str::<Vec<Block<'_>>>(content.get()).unwrap_or_default())
+        }
+        Some(Source { content: Some(content), .. }) => {
+            text_part(serde_json::from_str::<String>(content.get()).ok().as_deref()).into_iter().collect()
+        }
+        _ => part(block).into_iter().collect::<Vec<String>>(),
+    };
+    blocks.iter().flat_map(of_block).collect()
+}
+
+fn text_part(text: Option<&str>) -> Option<String> {
+    Some(format!(r#"{{"type":"text","text":{}}}"#, Value::from(text?)))
+}
+
+/// Whether what a block names is in the request, or at an address that anyone can read.
+pub(super) fn is_readable(source: &Source<'_>) -> bool {
+    matches!(&*source.kind, "url" | "base64" | "text" | "content")
 }
 
 fn part(block: &Block<'_>) -> Option<String> {
     let cache = block.cache_control.map(|cache| format!(",\"cache_control\":{cache}")).unwrap_or_default();
     Some(match &*block.kind {
         "text" => format!(r#"{{"type":"text","text":{}{cache}}}"#, block.text?),
-        "image" => format!(r#"{{"type":"image_url","image_url":{{"url":{}}}{cache}}}"#, Value::from(address(block.source.as_ref()?)?)),
+        "image" => format!(r#"{{"type":"image_url","image_url":{{"url":{}}}{cache}}}"#, Value::from(address(&block.source()?)?)),
         "document" => {
             let name = block.title.map_or("\"document\"", RawValue::get);
-            let data = Value::from(address(block.source.as_ref()?)?);
+            let data = Value::from(address(&block.source()?)?);
             format!(r#"{{"type":"file","file":{{"filename":{name},"file_data":{data}}}{cache}}}"#)
         }
         _ => return None,

@@ -120,3 +120,31 @@ fn wrong_input_names_its_place() {
         assert!(error.message().contains(word), "{body}: {}", error.message());
     }
 }
+
+#[test]
+fn documents_are_their_text_and_what_only_anthropic_reads_goes_there() {
+    let asks = |content: Value| json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": content }] });
+    let document = |source: Value| json!({ "type": "document", "source": source });
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let plain = document(json!({ "type": "text", "media_type": "text/plain", "data": "a \"b\"" }));
+    let parts = document(json!({ "type": "content", "content": [text("c"), text("d")] }));
+    let whole = document(json!({ "type": "content", "content": "e" }));
+    let said = chat(&asks(json!([plain, parts, whole])));
+    assert_eq!(said["messages"][0]["content"], json!([text("a \"b\""), text("c"), text("d"), text("e")]));
+    let result = json!({ "type": "tool_result", "tool_use_id": "t", "content": [plain] });
+    assert_eq!(chat(&asks(json!([result])))["messages"][0]["content"], json!([text("a \"b\"")]));
+    for block in [
+        json!({ "type": "image", "source": { "type": "file", "file_id": "file_1" } }),
+        document(json!({ "type": "file", "file_id": "file_1" })),
+        json!({ "type": "container_upload", "file_id": "file_1" }),
+        json!({ "type": "search_result", "source": "https://a.example", "title": "t", "content": [text("x")] }),
+        json!({ "type": "tool_result", "tool_use_id": "t", "content": [document(json!({ "type": "file", "file_id": "f" }))] }),
+    ] {
+        let body = asks(json!([block])).to_string();
+        let request = read(body.as_bytes(), 64).unwrap();
+        assert!(only_anthropic(&request).is_some(), "{body}");
+        ChatRequest::parse(&chat_body(&request, "m").unwrap(), 64).unwrap();
+    }
+    let body = asks(json!([plain])).to_string();
+    assert_eq!(only_anthropic(&read(body.as_bytes(), 64).unwrap()), None);
+}

@@ -28,6 +28,9 @@ pub(super) struct ChatBody<'a> {
     pub tools: Option<Vec<ChatTool<'a>>>,
     #[serde(borrow)]
     pub tool_choice: Option<&'a RawValue>,
+    /// The old form of tools, whose answers have a form of their own as well.
+    #[serde(borrow)]
+    pub functions: Option<&'a RawValue>,
     pub parallel_tool_calls: Option<bool>,
     #[serde(borrow)]
     pub response_format: Option<ResponseFormat<'a>>,

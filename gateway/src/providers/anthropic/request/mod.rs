@@ -31,10 +31,7 @@ pub enum TranslationError {
 /// Another endpoint may understand what this one cannot.
 impl From<TranslationError> for AttemptError {
     fn from(error: TranslationError) -> Self {
-        let mut failed = Self::broken(error.to_string());
-        failed.error_type = ErrorType::InvalidRequest;
-        failed.status = ErrorType::InvalidRequest.status();
-        failed
+        Self { is_ours: true, ..Self::of(ErrorType::InvalidRequest, error.to_string()) }
     }
 }
 
@@ -79,6 +76,9 @@ pub fn messages_body(body: &[u8], limits: OutputLimits) -> Result<Bytes, Transla
         .map_err(|error| TranslationError::Unreadable { place: "the request".to_owned(), problem: error.to_string() })?;
     if chat.n.is_some_and(|choices| choices > 1) {
         return Err(TranslationError::Unsupported("n above 1"));
+    }
+    if chat.functions.is_some_and(|functions| !matches!(functions.get(), "null" | "[]")) {
+        return Err(TranslationError::Unsupported("`functions`, the old form of `tools`,"));
     }
     let max_tokens = limits.cap(chat.max_completion_tokens.or(chat.max_tokens));
     let Conversation { system, turns } = Conversation::read(&chat.messages)?;

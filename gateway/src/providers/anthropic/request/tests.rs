@@ -169,6 +169,7 @@ fn what_would_change_the_question_is_refused_and_may_be_tried_elsewhere() {
     for chat in [
         json!({ "messages": [], "n": 2 }),
         json!({ "messages": [{ "role": "user", "content": [{ "type": "input_audio", "input_audio": {} }] }] }),
+        json!({ "messages": [], "functions": [{ "name": "f" }] }),
         json!({ "messages": [], "tools": [{ "type": "openrouter:web_search" }] }),
     ] {
         let error: AttemptError = translate(chat).unwrap_err().into();
