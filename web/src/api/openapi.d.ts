@@ -9527,6 +9527,8 @@ export interface operations {
                 max_output_price?: string;
                 model_authors?: string;
                 providers?: string;
+                /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
+                zdr?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };
@@ -9576,6 +9578,8 @@ export interface operations {
                 max_output_price?: string;
                 model_authors?: string;
                 providers?: string;
+                /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
+                zdr?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };
@@ -9625,6 +9629,8 @@ export interface operations {
                 max_output_price?: string;
                 model_authors?: string;
                 providers?: string;
+                /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
+                zdr?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };
