@@ -116,7 +116,10 @@ impl Ended {
 
     /// Appends the frames that tell a stream's client how it ended and what it cost.
     pub fn write_last_frames(&self, rewriter: &ChunkRewriter, form: UsageChunkChoices, out: &mut BytesMut) {
-        let finish = Finish { reason: self.finish, native: self.native_finish.as_deref() };
+        // A provider that answered and gave no reason has stopped: every answer ends with one.
+        let is_untold = matches!(self.outcome, Outcome::Completed) && self.finish.is_none() && self.usage.completion_tokens() > 0;
+        let reason = if is_untold { Some(FinishReason::Stop) } else { self.finish };
+        let finish = Finish { reason, native: self.native_finish.as_deref() };
         match &self.outcome {
             Outcome::Broken(error) => {
                 error.log();
@@ -124,6 +127,7 @@ impl Ended {
                 rewriter.error_chunk(&self.with_route(error.error_json()), out);
             }
             Outcome::BalanceSpent => rewriter.finish_chunk(finish, out),
+            Outcome::Completed if is_untold => rewriter.finish_chunk(finish, out),
             Outcome::Completed | Outcome::ClientLeft => {}
         }
         let repeats = (form == UsageChunkChoices::Repeat).then_some(finish);
@@ -178,15 +182,21 @@ fn charge_or_nothing(table: &PriceTable, usage: &Usage, open: &OpenRequest) -> C
     })
 }
 
+/// The most tokens a request can have used with any reason, by its prompt's upper bound and its cap a choice.
+fn reasonable(prompt_tokens_max: u64, cap: Option<u64>, choices: u64) -> (u64, u64) {
+    let prompt = prompt_tokens_max.saturating_mul(BEYOND_PROMPT).saturating_add(PROMPT_TOKENS_ADDED_MAX);
+    let answer = |cap: u64| cap.saturating_mul(choices).saturating_mul(BEYOND_CAP).saturating_add(ANSWER_TOKENS_ADDED_MAX);
+    (prompt, cap.map_or(u64::MAX, answer))
+}
+
 /// No report is believed beyond what the model can take and give, nor far beyond what this request can have used.
 fn within_reason(usage: Usage, endpoint: &Endpoint, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
     let (caller, choices) = (attempts.caller, attempts.caller.request.choices);
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
     let of_model = usage.bounded(context, output);
-    let prompt = attempts.prompt_tokens_max().total().saturating_mul(BEYOND_PROMPT).saturating_add(PROMPT_TOKENS_ADDED_MAX);
     let cap = caller.request.output_tokens_cap.into_iter().chain(caller.output_tokens_cap).min();
-    let answer = cap.map_or(u64::MAX, |cap| cap.saturating_mul(choices).saturating_mul(BEYOND_CAP).saturating_add(ANSWER_TOKENS_ADDED_MAX));
+    let (prompt, answer) = reasonable(attempts.prompt_tokens_max().total(), cap, choices);
     let bounded = of_model.bounded(prompt, answer);
     if bounded != usage {
         let anomaly = if of_model == usage { "above_request" } else { "above_model_limits" };
@@ -225,5 +235,22 @@ fn count(open: &OpenRequest, usage: &Usage, anomalies: UsageAnomalies, charged: 
     for anomaly in anomalies.names() {
         ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => anomaly).increment(1);
         tracing::warn!(request.id = %open.id(), usage.anomaly = anomaly, channel.name = %open.record.channel, "provider reported impossible usage");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_reason_up_to_a_multiple_of_what_was_asked() {
+        let limits = |cap| reasonable(10, cap, 2);
+        assert_eq!(limits(Some(5)), (200_040, 32_788));
+        assert_eq!(limits(None), (200_040, u64::MAX), "nobody capped the answer");
+        let absurd = Usage { uncached_input: 1 << 32, text_output: 1_000_000, ..Usage::default() };
+        let (prompt, answer) = limits(Some(5));
+        let cut = absurd.bounded(prompt, answer);
+        assert_eq!((cut.prompt_tokens(), cut.completion_tokens()), (200_040, 32_788));
+        assert_eq!(reasonable(u64::MAX, Some(u64::MAX), 128), (u64::MAX, u64::MAX));
     }
 }

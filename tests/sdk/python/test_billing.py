@@ -1,6 +1,7 @@
 """Every nano-dollar: what the client is told, what the ledger books and what the gate holds agree."""
 
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -114,6 +115,12 @@ def test_more_cached_than_prompt_tokens_counts_nothing_twice(customer: Customer)
 @pytest.mark.parametrize("script", ["chunks=0&finish=null", "finish=error&chunks=0"])
 def test_an_empty_answer_with_no_good_end_is_free(customer: Customer, script: str, stream: bool):
     customer.post_chat(f"mock:{script}", stream=stream)
+    assert customer.charged_nothing()
+
+
+def test_an_answer_without_a_choice_is_none_and_costs_nothing(customer: Customer):
+    body = urllib.parse.quote('{"id":"x","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}')
+    assert customer.post_chat(f"mock:body={body}").status == 502
     assert customer.charged_nothing()
 
 

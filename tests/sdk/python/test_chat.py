@@ -74,6 +74,13 @@ def test_however_an_upstream_writes_its_stream_the_client_sees_the_same(customer
     assert nanos(usages[0]["cost"]) == customer.only_charge() == expected_nanos(completion=10)
 
 
+def test_a_stream_whose_provider_gave_no_reason_ends_with_one(customer: Customer):
+    events = customer.events("mock:chunks=3&finish=null")
+    reasons = [choice["finish_reason"] for event in events[:-1] for choice in event["choices"] if choice["finish_reason"]]
+    assert reasons[:1] == ["stop"] and set(reasons) == {"stop"} and events[-1] == "[DONE]"
+    assert customer.only_charge() == expected_nanos(completion=3)
+
+
 def test_tools(customer: Customer):
     tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}]
     call = customer.chat("weather?", "mock/tools", tools=tools).choices[0].message.tool_calls[0]

@@ -44,6 +44,13 @@ def test_another_body_under_the_same_word_is_a_mistake_and_costs_nothing(custome
     customer.only_charge()
 
 
+def test_a_word_whose_request_cost_nothing_is_free_for_another_body(customer):
+    assert post(customer, "mock:status=400", "order-1").status == 400
+    assert customer.charged_nothing()
+    assert post(customer, "hello", "order-1").status == 200, "the caller mended its request"
+    customer.only_charge()
+
+
 def test_words_belong_to_their_key(customer_with):
     for customer in (customer_with(), customer_with()):
         assert post(customer, "hello", "order-1").status == 200
