@@ -39,7 +39,8 @@ export interface Page<T> {
 }
 
 export async function getJson<T>(path: string, key?: string, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, { headers: headers(key), signal: signal ?? null });
+  // What others may keep for minutes, this app asks for anew: prices and models change while it is open.
+  const response = await request(path, { headers: headers(key), signal: signal ?? null, cache: 'no-cache' });
   const text = await response.text();
   if (!response.ok) throw failure(response.status, text);
   return parseExactly(text) as T;

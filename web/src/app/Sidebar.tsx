@@ -1,11 +1,12 @@
-import { Button, NativeSelect, Text } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Button, NativeSelect, Skeleton, Text } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useRouterState } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { sessionQuery } from '../api/app_queries';
 import { call } from '../api/client';
 import { BalanceLine } from '../features/credits/BalanceLine';
 import { useKey } from '../features/key/store';
+import { forgetConversations } from '../features/playground/conversation_store';
 import { useAccountChoice, useViewer, type Viewer } from '../features/session/store';
 import {
   ActivityIcon,
@@ -42,6 +43,7 @@ const ICONS: Record<NavItem['key'], () => React.ReactNode> = {
 export function Sidebar() {
   const { t } = useTranslation();
   const viewer = useViewer();
+  const isKnown = !useQuery(sessionQuery).isPending;
   const path = useRouterState({ select: (state) => state.location.pathname });
   return (
     <div className={classes.sidebar}>
@@ -73,7 +75,7 @@ export function Sidebar() {
         ))}
       </nav>
       <div className={classes.foot}>
-        {viewer ? <Person viewer={viewer} /> : <SignInLink />}
+        {viewer ? <Person viewer={viewer} /> : isKnown ? <SignInLink /> : <Skeleton height={36} radius="md" />}
         <div className={classes.choices}>
           <Language />
           <Theme />
@@ -129,6 +131,7 @@ function SignOut() {
     mutationFn: () => call('POST', '/auth/sign-out'),
     onSuccess: () => {
       forgetKey();
+      forgetConversations();
       queries.setQueryData(sessionQuery.queryKey, null);
       // What the one who left could see is not for the next.
       queries.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });

@@ -4,10 +4,12 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  type ErrorComponentProps,
   lazyRouteComponent,
   type RouterHistory,
   redirect,
 } from '@tanstack/react-router';
+import { NetworkError } from '../api/client';
 import { loadPageTexts } from '../i18n';
 import { ErrorState } from '../ui/ErrorState';
 import { Layout } from './Layout';
@@ -28,10 +30,23 @@ import {
 const root = createRootRoute({
   component: Layout,
   notFoundComponent: NotFoundPage,
-  errorComponent: ({ error, reset }) => (
-    <ErrorState error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />
-  ),
+  errorComponent: PageError,
 });
+
+/** How browsers and the bundler say that a part of the app did not arrive. */
+const NOT_ARRIVED = /preload|dynamically imported module|importing a module/i;
+
+function PageError({ error, reset }: ErrorComponentProps) {
+  const known = error instanceof Error ? error : new Error(String(error));
+  // The server is away, or has another build of the app by now: only a fresh page helps.
+  const isAway = NOT_ARRIVED.test(known.message);
+  return (
+    <ErrorState
+      error={isAway ? new NetworkError(known) : known}
+      onRetry={isAway ? () => window.location.reload() : reset}
+    />
+  );
+}
 
 /** A page that comes with the texts of all pages. */
 function page<T extends Record<string, unknown>>(load: () => Promise<T>, name: keyof T & string) {
@@ -163,6 +178,8 @@ export function createAppRouter(history?: RouterHistory) {
   return createRouter({
     routeTree,
     defaultPreload: 'intent',
+    // Within the layout, so that whoever meets it can go on elsewhere.
+    defaultErrorComponent: PageError,
     scrollRestoration: true,
     ...(history ? { history } : {}),
   });

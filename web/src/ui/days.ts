@@ -9,6 +9,19 @@ export function endOfDay(day: string | undefined): string | undefined {
   return moment(day, 1);
 }
 
+/** The last second of a day: what is good for the whole of it. */
+export function lastSecondOf(day: string): string | undefined {
+  const end = endOfDay(day);
+  return end && new Date(Date.parse(end) - 1000).toISOString();
+}
+
+/** The day of a moment, where the reader is. */
+export function dayOf(moment: string): string {
+  const at = new Date(moment);
+  const two = (part: number) => String(part).padStart(2, '0');
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
 function moment(day: string | undefined, later: number): string | undefined {
   const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(day ?? '');
   if (!match) return undefined;

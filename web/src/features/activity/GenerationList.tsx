@@ -158,9 +158,7 @@ function Opens({ row }: { row: GenerationRow }) {
     <UnstyledButton
       className={classes.opens ?? ''}
       aria-label={`${t('activity.details')}: ${row.id}`}
-      onClick={() =>
-        navigate({ search: (before) => ({ ...before, generation: row.id }), replace: true, resetScroll: false })
-      }
+      onClick={() => navigate({ search: (before) => ({ ...before, generation: row.id }), resetScroll: false })}
     >
       <Time at={row.created_at} />
     </UnstyledButton>

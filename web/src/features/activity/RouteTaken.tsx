@@ -41,10 +41,12 @@ export function Timings({ data }: { data: GenerationDetail }) {
   const share = total > 0 ? Math.min(100, (waiting / total) * 100) : 0;
   return (
     <>
-      <div className={classes.timeline} aria-hidden="true">
-        <span style={{ width: `${share}%` }} data-part="waiting" />
-        <span style={{ width: `${100 - share}%` }} data-part="answering" />
-      </div>
+      {first !== null && (
+        <div className={classes.timeline} aria-hidden="true">
+          <span style={{ width: `${share}%` }} data-part="waiting" />
+          <span style={{ width: `${100 - share}%` }} data-part="answering" />
+        </div>
+      )}
       <dl className={classes.parts}>
         <div>
           <dt data-part="waiting">{t('activity.first_token')}</dt>

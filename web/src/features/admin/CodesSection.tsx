@@ -121,6 +121,7 @@ function NewBatch() {
         title={t('admin.new_codes')}
         size="lg"
         closeOnClickOutside={!create.isSuccess}
+        closeOnEscape={!create.isSuccess}
         closeButtonProps={{ 'aria-label': t('common.close') }}
       >
         {create.isSuccess ? (

@@ -128,7 +128,16 @@ function Versions({ model }: { model: AdminModel }) {
                 key: 'from',
                 header: t('admin.effective'),
                 heading: true,
-                cell: (row) => <Time at={row.effective_at} />,
+                cell: (row) => (
+                  <>
+                    <Time at={row.effective_at} />
+                    {Date.parse(row.effective_at) > Date.now() && (
+                      <Text size="xs" c="dimmed" component="div">
+                        {t('admin.planned')}
+                      </Text>
+                    )}
+                  </>
+                ),
               },
               {
                 key: 'channel',
@@ -168,12 +177,14 @@ function NewPrice({ model }: { model: AdminModel }) {
   const before: Prices = current && current !== 'free' ? current : {};
   const [prompt, setPrompt] = useState(String(before.prompt ?? (current === 'free' ? '0' : '')));
   const [completion, setCompletion] = useState(String(before.completion ?? (current === 'free' ? '0' : '')));
+  const [from, setFrom] = useState('');
   const save = useMutation({
     mutationFn: () =>
       call('POST', '/api/app/admin/price-versions', {
         channel_id: channel,
         model: model.id,
         price: priceOf(before, prompt, completion),
+        ...(from === '' ? {} : { effective_at: new Date(from).toISOString() }),
       }),
     onSuccess: () => {
       queries.invalidateQueries({ queryKey: ['admin'] });
@@ -215,8 +226,16 @@ function NewPrice({ model }: { model: AdminModel }) {
           inputMode="decimal"
           required
         />
+        <TextInput
+          type="datetime-local"
+          label={t('admin.effective')}
+          description={t('admin.effective_hint')}
+          inputWrapperOrder={['label', 'input', 'description', 'error']}
+          value={from}
+          onChange={(event) => setFrom(event.currentTarget.value)}
+        />
         <Button type="submit" loading={save.isPending}>
-          {t('admin.set_price')}
+          {t(from === '' ? 'admin.set_price' : 'admin.schedule_price')}
         </Button>
       </Group>
       {save.isError && <ErrorState error={save.error} />}

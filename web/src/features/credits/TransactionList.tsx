@@ -99,7 +99,7 @@ export function TransactionList({ account }: { account: string }) {
           { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.created_at} /> },
           { key: 'kind', header: t('credits.kind'), heading: true, cell: (row) => <Kind kind={row.kind} /> },
           { key: 'what', header: t('credits.what'), cell: (row) => <What of={row} /> },
-          { key: 'key', header: t('nav.keys'), wide: true, cell: (row) => row.key?.name ?? '–' },
+          { key: 'key', header: t('credits.key'), wide: true, cell: (row) => row.key?.name ?? '–' },
           {
             key: 'amount',
             header: t('credits.amount'),

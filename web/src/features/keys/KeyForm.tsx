@@ -7,6 +7,7 @@ import type { Key } from '../../api/app_types';
 import { call } from '../../api/client';
 import { modelsQuery } from '../../api/queries';
 import { isAmount } from '../../money/decimal';
+import { dayOf, lastSecondOf } from '../../ui/days';
 import { ErrorState } from '../../ui/ErrorState';
 
 interface KeyFormProps {
@@ -25,7 +26,7 @@ export function KeyForm({ account, edited, onDone }: KeyFormProps) {
   const [name, setName] = useState(edited?.name ?? '');
   const [limit, setLimit] = useState(edited?.limit === null || edited === null ? '' : String(edited.limit));
   const [reset, setReset] = useState<string>(edited?.limit_reset ?? '');
-  const [expires, setExpires] = useState(edited?.expires_at?.slice(0, 10) ?? '');
+  const [expires, setExpires] = useState(edited?.expires_at ? dayOf(edited.expires_at) : '');
   const [allowed, setAllowed] = useState<string[]>(edited?.allowed_models ?? []);
   const [rpm, setRpm] = useState<number | null>(edited?.rpm ?? null);
   const [concurrency, setConcurrency] = useState<number | null>(edited?.concurrency ?? null);
@@ -37,8 +38,8 @@ export function KeyForm({ account, edited, onDone }: KeyFormProps) {
         name: name.trim(),
         limit: limit.trim() === '' ? null : limit.trim(),
         limit_reset: reset === '' ? null : reset,
-        // The whole of the day named, wherever it is.
-        expires_at: expires === '' ? null : `${expires}T23:59:59Z`,
+        // The whole of the day named, where the reader is.
+        expires_at: lastSecondOf(expires) ?? null,
         allowed_models: allowed.length === 0 ? null : allowed,
         rpm,
         concurrency,

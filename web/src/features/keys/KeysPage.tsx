@@ -80,7 +80,7 @@ function Keys({ account }: { account: string }) {
   );
 }
 
-/** Shown once: closing it is a decision, so a click beside it does nothing. */
+/** Shown once: closing it is a decision, so neither a click beside it nor Escape does. */
 function Secret({ secret, onClose }: { secret: string | null; onClose: () => void }) {
   const { t } = useTranslation();
   return (
@@ -89,6 +89,7 @@ function Secret({ secret, onClose }: { secret: string | null; onClose: () => voi
       onClose={onClose}
       title={t('keys.secret_title')}
       closeOnClickOutside={false}
+      closeOnEscape={false}
       withCloseButton={false}
       size="lg"
     >

@@ -1,8 +1,8 @@
 import { Title } from '@mantine/core';
 import { useEffect, useRef } from 'react';
+import type { Message } from './conversation_store';
 import { MessageView } from './MessageView';
 import classes from './playground.module.css';
-import type { Message } from './use_conversation';
 
 /** One model's side of the conversation. */
 export function Conversation({

@@ -5,8 +5,8 @@ import { ErrorState } from '../../ui/ErrorState';
 import { Usd } from '../../ui/Usd';
 import { useViewer } from '../session/store';
 import type { Answer } from './answer';
+import type { Message } from './conversation_store';
 import classes from './playground.module.css';
-import type { Message } from './use_conversation';
 
 export function MessageView({ message }: { message: Message }) {
   const { t } = useTranslation();

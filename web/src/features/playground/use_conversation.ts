@@ -1,28 +1,26 @@
 // A conversation with one or several models at once: their messages, the answers that are streaming in, and how to
 // stop them. Every model remembers its own answers only.
 
-import { useCallback, useEffect, useRef, useState } from 'react';
-import { type Answer, type AnswerRequest, NO_ANSWER, streamAnswer, type Turn } from './answer';
+import { useCallback, useEffect, useRef } from 'react';
+import { type AnswerRequest, NO_ANSWER, streamAnswer } from './answer';
+import {
+  forgetConversations,
+  type Message,
+  nextMessageId,
+  changeConversations as setConversations,
+  useConversationStore,
+} from './conversation_store';
 
-export interface Message extends Turn {
-  id: number;
-  answer?: Answer;
-  error?: Error;
-  state: 'done' | 'streaming' | 'stopped' | 'failed';
-}
-
-export type Conversations = Readonly<Record<string, readonly Message[]>>;
 export type Sampling = Omit<AnswerRequest, 'turns' | 'model'>;
 
 export function useConversations() {
-  const [conversations, setConversations] = useState<Conversations>({});
+  const conversations = useConversationStore(({ all }) => all);
   const running = useRef<AbortController | null>(null);
-  const nextId = useRef(1);
 
   const stop = useCallback(() => running.current?.abort(), []);
   const clear = useCallback(() => {
     running.current?.abort();
-    setConversations({});
+    forgetConversations();
   }, []);
   // Leaving the page ends what is running: an answer nobody reads is still charged.
   useEffect(() => () => running.current?.abort(), []);
@@ -30,8 +28,8 @@ export function useConversations() {
   const ask = useCallback(
     async (model: string, text: string, sampling: Sampling, key: string, signal: AbortSignal) => {
       const before = conversations[model] ?? [];
-      const question: Message = { id: nextId.current++, role: 'user', content: text, state: 'done' };
-      const id = nextId.current++;
+      const question: Message = { id: nextMessageId(), role: 'user', content: text, state: 'done' };
+      const id = nextMessageId();
       const turns = [...before.filter((message) => message.content !== ''), question].map(({ role, content }) => ({
         role,
         content,

@@ -73,7 +73,7 @@ function Tokens({ period }: { period: Period }) {
             kind="bars"
             height={340}
             at={data.periods.map((at) => formatMoment(at, 'day', i18n.language))}
-            series={data.series.map((one) => ({
+            series={data.series.filter(isDrawn).map((one) => ({
               name: one.model === 'others' ? t('rankings.others') : one.model,
               values: one.values,
             }))}
@@ -83,6 +83,11 @@ function Tokens({ period }: { period: Period }) {
       </QueryView>
     </Surface>
   );
+}
+
+/** There may be no others. */
+function isDrawn(one: { model: string; values: readonly number[] }): boolean {
+  return one.model !== 'others' || one.values.some((value) => value > 0);
 }
 
 function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {

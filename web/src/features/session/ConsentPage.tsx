@@ -62,7 +62,7 @@ function Ask({ host, account }: { host: string; account: { id: string; name: str
             {t('consent.back_to', { url: callback_url })}
           </Text>
           {allow.isError && <ErrorState error={allow.error} />}
-          <Group grow>
+          <Group grow preventGrowOverflow={false}>
             <Button variant="default" renderRoot={(props) => <Link to="/" {...props} />}>
               {t('consent.refuse')}
             </Button>
