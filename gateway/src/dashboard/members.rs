@@ -134,8 +134,8 @@ pub async fn create_invitation(
     JsonBody(body): JsonBody<CreateInvitation>,
 ) -> Result<Response, ApiError> {
     let email = normal_email(&body.email).ok_or_else(|| ApiError::bad_request("email", "`email` must be an e-mail address"))?;
-    if !own_role(member)?.manages(body.role) {
-        return Err(ApiError::permission_denied("Only an owner of the account invites owners.").with_param("role"));
+    if member.role.is_some_and(|role| !role.manages(body.role)) {
+        return Err(ApiError::permission_denied("Only an owner of the account, or the platform, invites owners.").with_param("role"));
     }
     let token = random_hex_32().map_err(ApiError::internal)?;
     let lifetime = i64::try_from(INVITATION_LIFETIME.as_micros()).unwrap_or(i64::MAX / 4);

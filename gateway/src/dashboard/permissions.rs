@@ -31,6 +31,7 @@ const USERS: &[Role] = &[Owner, Admin, Member];
 /// Those who see and move money.
 const MONEY: &[Role] = &[Owner, Admin, Finance];
 
+/// The platform may as well.
 const fn read(roles: &'static [Role]) -> Access {
     Access::Account { roles, platform: true }
 }
@@ -79,8 +80,9 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::PATCH, "/api/app/accounts/{account}/members/{user}", change(ADMINISTRATORS)),
     (Method::DELETE, "/api/app/accounts/{account}/members/{user}", change(ADMINISTRATORS)),
     (Method::GET, "/api/app/accounts/{account}/invitations", read(ADMINISTRATORS)),
-    (Method::POST, "/api/app/accounts/{account}/invitations", change(ADMINISTRATORS)),
-    (Method::DELETE, "/api/app/accounts/{account}/invitations/{invitation}", change(ADMINISTRATORS)),
+    // An account the platform made has nobody who could invite its first owner.
+    (Method::POST, "/api/app/accounts/{account}/invitations", read(ADMINISTRATORS)),
+    (Method::DELETE, "/api/app/accounts/{account}/invitations/{invitation}", read(ADMINISTRATORS)),
     (Method::GET, "/api/app/accounts/{account}/keys", read(USERS)),
     (Method::POST, "/api/app/accounts/{account}/keys", change(USERS)),
     (Method::GET, "/api/app/accounts/{account}/keys/{hash}", read(USERS)),

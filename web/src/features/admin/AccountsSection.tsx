@@ -14,6 +14,7 @@ import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
+import { Invite } from '../settings/Invite';
 
 export function AccountsSection() {
   const { t } = useTranslation();
@@ -120,6 +121,13 @@ function Acts({ account }: { account: Account }) {
   return (
     <Group gap={6} justify="flex-end">
       <Credit account={account} />
+      <Invite
+        account={account.id}
+        first="owner"
+        size="compact-sm"
+        variant="default"
+        aria-label={`${t('settings.invite')}: ${account.name}`}
+      />
       {account.status === 'active' ? (
         <ConfirmButton
           size="compact-sm"
