@@ -48,7 +48,7 @@ async fn main() {
     client.query(&format!("CREATE DATABASE {database}")).execute().await.unwrap();
     let url = format!("{server}/{database}");
     let traffic = fill(&url, count).await;
-    measure(&url, &Raw::ClickHouse(client.clone().with_database(&database)), &traffic).await;
+    measure(&url, &Raw::ClickHouse(Box::new(client.clone().with_database(&database))), &traffic).await;
     client.query(&format!("DROP DATABASE {database}")).execute().await.unwrap();
 }
 
@@ -186,7 +186,7 @@ fn ms(duration: Duration) -> f64 {
 /// Where raw events are asked directly.
 enum Raw {
     Sqlite(SqlitePool),
-    ClickHouse(clickhouse::Client),
+    ClickHouse(Box<clickhouse::Client>),
 }
 
 impl Raw {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ledger::gate::{BalanceGate, GateState, RedisGateOptions, Reserved, SettleCommand};
 use schemas::{NanoUsd, NodeId, Timestamp};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{Customer, PAIRS_PER_WORD, RUN, ask, words};
@@ -31,11 +32,11 @@ pub fn measure(customers: Vec<Customer>) {
 
 async fn report(gate: &Arc<BalanceGate>, customers: &Arc<Vec<Customer>>, at_once: usize) {
     let (started, cpu_before) = (Instant::now(), process_cpu_nanos());
-    let workers: Vec<_> = (0..at_once).map(|place| tokio::spawn(run(Arc::clone(gate), Arc::clone(customers), place))).collect();
-    let mut micros = Vec::new();
-    for worker in workers {
-        micros.extend(worker.await.expect("worker"));
+    let mut workers = JoinSet::new();
+    for place in 0..at_once {
+        workers.spawn(run(Arc::clone(gate), Arc::clone(customers), place));
     }
+    let mut micros: Vec<u32> = workers.join_all().await.into_iter().flatten().collect();
     let (seconds, pairs) = (started.elapsed().as_secs_f64(), (micros.len() / 2).max(1));
     micros.sort_unstable();
     let at = |share: usize| micros[(micros.len() - 1) * share / 100];
