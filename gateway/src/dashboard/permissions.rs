@@ -31,13 +31,17 @@ const USERS: &[Role] = &[Owner, Admin, Member];
 /// Those who see and move money.
 const MONEY: &[Role] = &[Owner, Admin, Finance];
 
-/// The platform may as well.
 const fn read(roles: &'static [Role]) -> Access {
     Access::Account { roles, platform: true }
 }
 
 const fn change(roles: &'static [Role]) -> Access {
     Access::Account { roles, platform: false }
+}
+
+/// A change that the platform may make as well.
+const fn change_with_platform(roles: &'static [Role]) -> Access {
+    Access::Account { roles, platform: true }
 }
 
 /// The table. What is not in it is closed.
@@ -81,8 +85,8 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/api/app/accounts/{account}/members/{user}", change(ADMINISTRATORS)),
     (Method::GET, "/api/app/accounts/{account}/invitations", read(ADMINISTRATORS)),
     // An account the platform made has nobody who could invite its first owner.
-    (Method::POST, "/api/app/accounts/{account}/invitations", read(ADMINISTRATORS)),
-    (Method::DELETE, "/api/app/accounts/{account}/invitations/{invitation}", read(ADMINISTRATORS)),
+    (Method::POST, "/api/app/accounts/{account}/invitations", change_with_platform(ADMINISTRATORS)),
+    (Method::DELETE, "/api/app/accounts/{account}/invitations/{invitation}", change_with_platform(ADMINISTRATORS)),
     (Method::GET, "/api/app/accounts/{account}/keys", read(USERS)),
     (Method::POST, "/api/app/accounts/{account}/keys", change(USERS)),
     (Method::GET, "/api/app/accounts/{account}/keys/{hash}", read(USERS)),

@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use crate::control::catalog::Model;
 
+/// The header of Anthropic's clients.
+pub const VERSION: &str = "anthropic-version";
+
 /// One model in Anthropic's words.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AnthropicModel {
@@ -28,7 +31,7 @@ pub struct AnthropicModelList {
 
 /// Whether a client speaks Anthropic's dialect.
 pub fn is_asked(headers: &HeaderMap) -> bool {
-    headers.contains_key("anthropic-version")
+    headers.contains_key(VERSION)
 }
 
 impl AnthropicModel {

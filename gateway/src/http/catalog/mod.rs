@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use schemas::Timestamp;
 use serde::Serialize;
@@ -205,7 +205,7 @@ fn model_of<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Arc<Model>, ApiErr
     catalog.model(id).ok_or_else(|| ApiError::not_found(format!("There is no model `{id}`.")))
 }
 
-/// A success that anyone may keep for a while.
+/// A success that anyone may keep for a while, for clients of the same dialect.
 fn cacheable(answer: impl IntoResponse) -> Response {
-    ([(CACHE_CONTROL, CATALOG_CACHE)], answer).into_response()
+    ([(CACHE_CONTROL, CATALOG_CACHE), (VARY, HeaderValue::from_static(anthropic::VERSION))], answer).into_response()
 }

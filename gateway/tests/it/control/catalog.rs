@@ -32,6 +32,8 @@ async fn a_model_is_shown_in_openrouters_shape() {
     .await;
     let answer = books.get("/models", "").await;
     assert_eq!(answer.headers["cache-control"], "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600");
+    let vary: Vec<&str> = answer.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(vary.contains(&"anthropic-version"), "a cache must not give it to Anthropic's clients: {vary:?}");
     assert_eq!((&answer.json["total_count"], &answer.json["links"]["next"]), (&json!(1), &Value::Null));
     let model = &answer.json["data"][0];
     assert_eq!(

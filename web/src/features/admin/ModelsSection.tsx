@@ -201,7 +201,7 @@ function NewPrice({ model }: { model: AdminModel }) {
         {t('admin.new_price')}
       </Text>
       <Text size="sm" c="dimmed" mb="sm">
-        {t('admin.new_price_text')}
+        {t('admin.new_price_text')} {t('admin.effective_hint')}
       </Text>
       <Group align="flex-end" gap="sm">
         <NativeSelect
@@ -229,8 +229,6 @@ function NewPrice({ model }: { model: AdminModel }) {
         <TextInput
           type="datetime-local"
           label={t('admin.effective')}
-          description={t('admin.effective_hint')}
-          inputWrapperOrder={['label', 'input', 'description', 'error']}
           value={from}
           onChange={(event) => setFrom(event.currentTarget.value)}
         />
