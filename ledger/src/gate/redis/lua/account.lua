@@ -193,11 +193,12 @@ local function key_of_entry(e, account_key)
   return blob and key_of(blob) or error('a key of an entry is missing')
 end
 
-local function save(a, k, key_id)
+-- Writes the sums, a key and more fields with their values, all in one command.
+local function save(a, k, key_id, ...)
   if k then
-    redis.call('HSET', KEYS[6], 'a', account_blob(a), 'k' .. key_id, key_blob(k))
+    redis.call('HSET', KEYS[6], 'a', account_blob(a), 'k' .. key_id, key_blob(k), ...)
   else
-    redis.call('HSET', KEYS[6], 'a', account_blob(a))
+    redis.call('HSET', KEYS[6], 'a', account_blob(a), ...)
   end
 end
 

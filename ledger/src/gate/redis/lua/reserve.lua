@@ -120,9 +120,11 @@ return run(function()
   a.requests, a.tokens, a.entries = taken.requests or a.requests, taken.tokens or a.tokens, a.entries + 1
   if k then k.requests, k.tokens = key_taken.requests or k.requests, key_taken.tokens or k.tokens end
   if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
-  redis.call('HSET', KEYS[6], 'e' .. id, entry_blob(e))
-  if free then redis.call('HSET', KEYS[6], 'f', free_blob(free)) end
-  save(a, k, e.key)
+  if free then
+    save(a, k, e.key, 'e' .. id, entry_blob(e), 'f', free_blob(free))
+  else
+    save(a, k, e.key, 'e' .. id, entry_blob(e))
+  end
   redis.call('ZADD', KEYS[2], whole(e.time), ARGV[2])
   ticked()
   show(a)

@@ -27,8 +27,7 @@ return run(function()
   if refused then return answer(REFUSED, refused) end
   change(a, k, e.day, raise, ZERO, sub(sub(worst, to), sub_saturating(e.worst, e.amount)), 0)
   e.amount, e.worst = to, worst
-  redis.call('HSET', KEYS[6], field, entry_blob(e))
-  save(a, k, e.key)
+  save(a, k, e.key, field, entry_blob(e))
   ticked()
   show(a)
   return held(e)

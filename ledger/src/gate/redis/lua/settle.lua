@@ -9,13 +9,12 @@ return run(function()
   show(a)
   if not e or e.kind == PENDING then return answer(OK) end
   local k = key_of_entry(e, KEYS[6])
+  local set = KEYS[e.kind == HELD and 2 or 4]
   if e.kind == HELD then leave(a, k, e, actual) else change(a, k, e.day, ZERO, actual, ZERO, 0) end
   correct_tokens(a, k, e, used)
   e.kind, e.fenced, e.amount, e.worst, e.time = PENDING, 0, actual, actual, now
-  redis.call('HSET', KEYS[6], field, entry_blob(e))
-  save(a, k, e.key)
-  redis.call('ZREM', KEYS[2], ARGV[2])
-  redis.call('ZREM', KEYS[4], ARGV[2])
+  save(a, k, e.key, field, entry_blob(e))
+  redis.call('ZREM', set, ARGV[2])
   redis.call('ZADD', KEYS[3], whole(now), ARGV[2])
   ticked()
   show(a)
