@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use ledger::gate::Amounts;
-use schemas::Timestamp;
+use schemas::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -40,6 +40,29 @@ pub struct AccountView {
     status: AccountStatus,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// Where requests to free models are limited, and one account is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_tier: Option<FreeTierView>,
+}
+
+/// What an account uses of its requests to free models.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FreeTierView {
+    /// Of the running UTC day.
+    requests_today: u32,
+    limit_per_day: u32,
+    limit_per_minute: u32,
+}
+
+impl FreeTierView {
+    async fn of(services: &Services, account: AccountId, now: Timestamp) -> Result<Option<Self>, ApiError> {
+        let Some(allowance) = services.free_tier().allowance(&services.ledger, account).await else { return Ok(None) };
+        Ok(Some(Self {
+            requests_today: services.gate.free_requests(now, account).await?,
+            limit_per_day: allowance.limits.requests_per_day,
+            limit_per_minute: allowance.limits.requests_per_minute,
+        }))
+    }
 }
 
 impl AccountView {
@@ -55,6 +78,7 @@ impl AccountView {
             currency: "USD",
             status: account.status,
             created_at: account.created_at,
+            free_tier: None,
         })
     }
 }
@@ -70,7 +94,8 @@ pub async fn known_account(dashboard: &Dashboard, member: Member) -> Result<Acco
     responses((status = 200, body = Data<AccountView>), (status = 401), (status = 404)))]
 pub async fn get_app_account(State(dashboard): State<Arc<Dashboard>>, member: Member) -> Result<Data<AccountView>, ApiError> {
     let account = known_account(&dashboard, member).await?;
-    Ok(Data { data: AccountView::of(&dashboard.services, account).await? })
+    let free_tier = FreeTierView::of(&dashboard.services, member.account_id, Timestamp::now()).await?;
+    Ok(Data { data: AccountView { free_tier, ..AccountView::of(&dashboard.services, account).await? } })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

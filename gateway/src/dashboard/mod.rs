@@ -8,6 +8,7 @@ mod accounts;
 mod activity;
 pub mod address;
 mod admin;
+mod audit;
 pub mod authorization;
 mod balance_alerts;
 mod door;
@@ -96,6 +97,7 @@ pub fn documented_routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(transactions::list_account_transactions))
         .routes(routes!(transactions::export_transactions))
         .routes(routes!(journal::list_ledger_entries))
+        .routes(routes!(audit::get_account_audit))
         .routes(routes!(redemptions::redeem_code))
         .routes(routes!(
             balance_alerts::get_app_balance_alert,

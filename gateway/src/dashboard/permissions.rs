@@ -95,6 +95,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/app/accounts/{account}/transactions", read(MONEY)),
     (Method::GET, "/api/app/accounts/{account}/transactions.csv", read(MONEY)),
     (Method::GET, "/api/app/accounts/{account}/ledger", read(MONEY)),
+    (Method::GET, "/api/app/accounts/{account}/audit", read(MONEY)),
     (Method::POST, "/api/app/accounts/{account}/redemptions", change(MONEY)),
     (Method::GET, "/api/app/accounts/{account}/balance-alert", read(MONEY)),
     (Method::PATCH, "/api/app/accounts/{account}/balance-alert", change(MONEY)),

@@ -9,6 +9,7 @@ mod free_tier;
 mod hedging;
 mod preferring;
 mod races;
+mod reports;
 mod shared;
 mod simulation;
 mod telling;
