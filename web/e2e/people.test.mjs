@@ -21,6 +21,26 @@ after(async () => {
   await gateway?.stop();
 });
 
+/** A new person in the administrator's account, who has taken an invitation for a role and reads English. */
+async function joined(page, role, name) {
+  const { session } = await api(page, 'GET', '/api/app/session');
+  const account = session.accounts[0].id;
+  const invited = await api(page, 'POST', `/api/app/accounts/${account}/invitations`, {
+    email: `${role.toLowerCase()}@example.com`,
+    role: role.toLowerCase(),
+  });
+  assert.equal(invited.status, 201, JSON.stringify(invited.body));
+  const guest = await openPage(browser, { url: gateway.url });
+  await guest.page.goto(new URL(invited.body.data.link).pathname);
+  await guest.page.getByLabel('Name').fill(role);
+  await guest.page.getByLabel('New password').fill('a long enough password 7');
+  if (name) await picture(guest.page, name);
+  await guest.page.getByRole('button', { name: 'Join' }).click();
+  await guest.page.waitForURL((address) => address.pathname === '/');
+  await prefer(guest.page, { language: 'en' });
+  return { guest, account };
+}
+
 describe('people', () => {
   it('are refused with a wrong password and led to the page they wanted with the right one', async () => {
     const { page, context } = await openPage(browser, { url: gateway.url });
@@ -134,22 +154,7 @@ describe('people', () => {
 
   it('may not see what their role does not allow', async () => {
     const { page, context } = await enter();
-    const { session } = await api(page, 'GET', '/api/app/session');
-    const account = session.accounts[0].id;
-    const analyst = { email: 'analyst@example.com', password: 'a long enough password 7' };
-    const invited = await api(page, 'POST', `/api/app/accounts/${account}/invitations`, {
-      email: analyst.email,
-      role: 'analyst',
-    });
-    assert.equal(invited.status, 201, JSON.stringify(invited.body));
-    const guest = await openPage(browser, { url: gateway.url });
-    await guest.page.goto(new URL(invited.body.data.link).pathname);
-    await guest.page.getByLabel('Name').fill('Ana');
-    await guest.page.getByLabel('New password').fill(analyst.password);
-    await picture(guest.page, 'invitation.en.light.1280');
-    await guest.page.getByRole('button', { name: 'Join' }).click();
-    await guest.page.waitForURL((address) => address.pathname === '/');
-    await prefer(guest.page, { language: 'en' });
+    const { guest, account } = await joined(page, 'Analyst', 'invitation.en.light.1280');
     for (const [path, words] of [
       ['/keys', 'As Analyst of Acme you may not see this page.'],
       ['/finance', 'As Analyst of Acme you may not see this page.'],
@@ -164,6 +169,43 @@ describe('people', () => {
     assert.equal(refused.status, 403);
     await context.close();
     await guest.context.close();
+  });
+
+  it('of finance see what the audit says of their account, and are warned of a low balance', async () => {
+    const { page, context } = await enter();
+    const { guest } = await joined(page, 'Finance');
+    await guest.page.goto('/finance/audit');
+    await guest.page.getByText('The books hold').waitFor();
+    assert.equal(await guest.page.getByRole('button', { name: 'Check now' }).count(), 0);
+    assert.equal(await guest.page.getByRole('table', { name: 'Chain heads' }).getByRole('row').count(), 2);
+    await guest.page.goto('/credits');
+    await guest.page.getByLabel('Warn below').fill('1000000');
+    await guest.page.getByLabel('Address for the message').fill('https://books.example.com/low');
+    await guest.page.getByRole('main').getByRole('button', { name: 'Save' }).click();
+    await guest.page.getByText('The balance is below the limit you set.').waitFor();
+    assert.match(await guest.page.getByRole('main').locator('pre').innerText(), /^whsec_/);
+    await picture(guest.page, 'credits-alert.en.light.1280', { fullPage: true });
+    await guest.page.getByRole('main').getByRole('button', { name: 'Delete' }).click();
+    await guest.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await guest.page.getByText('The balance is below the limit you set.').waitFor({ state: 'hidden' });
+    assert.deepEqual(guest.errors, []);
+    await context.close();
+    await guest.context.close();
+  });
+
+  it('stop an answer, and see what the part of it cost', async () => {
+    const { page, context, errors } = await enter();
+    await page.goto('/playground?models=demo/thorough');
+    await page.getByRole('textbox', { name: 'Message' }).fill('Tell me everything about toll gates');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Stopped. What was produced is charged.').waitFor();
+    await page
+      .getByRole('log')
+      .getByText(/^\$0\.?\d*$/)
+      .waitFor();
+    assert.deepEqual(errors, []);
+    await context.close();
   });
 
   it('find their filters again after a reload', async () => {

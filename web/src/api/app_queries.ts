@@ -4,10 +4,13 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type {
   Account,
+  AccountAudit,
   AccountPreferences,
   Activity,
   AppRanking,
   AuthorShare,
+  BalanceAlert,
+  Delivery,
   EndpointMetric,
   EndpointSeries,
   GenerationDetail,
@@ -77,6 +80,21 @@ const ofAccount =
 
 export const accountQuery = ofAccount<Account>('account', '');
 export const accountPreferencesQuery = ofAccount<AccountPreferences>('account-preferences', '/preferences');
+export const accountAuditQuery = ofAccount<AccountAudit>('account-audit', '/audit');
+/** Null where nobody is told. */
+export const balanceAlertQuery = (account: string) =>
+  queryOptions({
+    queryKey: ['balance-alert', account],
+    queryFn: async ({ signal }): Promise<BalanceAlert | null> => {
+      try {
+        return await call<BalanceAlert>('GET', appPath(account, '/balance-alert'), undefined, signal);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+  });
+export const deliveriesQuery = ofAccount<Delivery[]>('deliveries', '/balance-alert/deliveries?limit=10');
 export const membersQuery = ofAccount<Member[]>('members', '/members');
 export const invitationsQuery = ofAccount<PendingInvitation[]>('invitations', '/invitations');
 export const keysQuery = ofAccount<Key[]>('keys', '/keys?limit=200');

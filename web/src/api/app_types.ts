@@ -70,9 +70,7 @@ export interface Account extends Balance {
   currency: string;
   status: string;
   created_at: string;
-  low_balance?: { threshold: DecimalText | null; webhook_url: string | null };
   free_tier?: { requests_today: number; limit_per_day: number; limit_per_minute: number };
-  webhook_secret?: string;
 }
 
 export interface Member {
@@ -327,6 +325,11 @@ export interface CodeBatch {
 }
 
 export type AuditRecord = Schemas['AuditRecordView'];
+
+export type BalanceAlert = Schemas['AppBalanceAlertView'];
+export type Delivery = Schemas['DeliveryView'];
+
+export type AccountAudit = Schemas['AccountAuditView'];
 
 export interface AuditReport {
   ok: boolean;

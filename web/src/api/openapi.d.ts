@@ -39,6 +39,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/app/accounts/{account}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the last audit of the books says to an account; made now when there is none. */
+        get: operations["get_account_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/app/accounts/{account}/authorization-codes": {
         parameters: {
             query?: never;
@@ -1644,6 +1661,17 @@ export interface components {
             /** Format: password */
             password?: string | null;
         };
+        /** @description What the last audit says to one account. */
+        AccountAuditView: {
+            /** Format: date-time */
+            checked_at: string;
+            /** @description Those of this account. */
+            differences: components["schemas"]["DifferenceView"][];
+            /** @description The head of the chain that this account's entries stand in. */
+            heads: components["schemas"]["HeadView"][];
+            /** @description Whether everything agreed, in the books of all accounts. */
+            ok: boolean;
+        };
         /** @description `acct_` and a UUID. */
         AccountId: string;
         /** @description What an account sets for everybody's requests; `null` is not set. */
@@ -1807,6 +1835,7 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             currency: string;
+            free_tier?: components["schemas"]["FreeTierView"] | null;
             /** @description Reserved by running requests. */
             held: string;
             id: string;
@@ -2426,6 +2455,7 @@ export interface components {
                 /** Format: date-time */
                 created_at: string;
                 currency: string;
+                free_tier?: components["schemas"]["FreeTierView"] | null;
                 /** @description Reserved by running requests. */
                 held: string;
                 id: string;
@@ -2728,6 +2758,20 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description `{"data": …}` */
+        Data_AccountAuditView: {
+            /** @description What the last audit says to one account. */
+            data: {
+                /** Format: date-time */
+                checked_at: string;
+                /** @description Those of this account. */
+                differences: components["schemas"]["DifferenceView"][];
+                /** @description The head of the chain that this account's entries stand in. */
+                heads: components["schemas"]["HeadView"][];
+                /** @description Whether everything agreed, in the books of all accounts. */
+                ok: boolean;
+            };
+        };
+        /** @description `{"data": …}` */
         Data_AccountPreferencesView: {
             /** @description What an account sets for everybody's requests; `null` is not set. */
             data: {
@@ -2792,6 +2836,7 @@ export interface components {
                 /** Format: date-time */
                 created_at: string;
                 currency: string;
+                free_tier?: components["schemas"]["FreeTierView"] | null;
                 /** @description Reserved by running requests. */
                 held: string;
                 id: string;
@@ -3522,6 +3567,12 @@ export interface components {
             /** Format: int64 */
             requests: number;
         };
+        DifferenceView: {
+            expected: string;
+            found: string;
+            kind: string;
+            subject: string;
+        };
         EndpointView: {
             /** Format: int64 */
             context_length?: number | null;
@@ -3629,6 +3680,18 @@ export interface components {
             remaining: number;
             /** Format: int32 */
             used: number;
+        };
+        /** @description What an account uses of its requests to free models. */
+        FreeTierView: {
+            /** Format: int32 */
+            limit_per_day: number;
+            /** Format: int32 */
+            limit_per_minute: number;
+            /**
+             * Format: int32
+             * @description Of the running UTC day.
+             */
+            requests_today: number;
         };
         /** @description How many endpoints were left after a step. */
         FunnelStep: {
@@ -3753,6 +3816,16 @@ export interface components {
             tokens: components["schemas"]["Tokens"];
             /** Format: double */
             tokens_per_second?: number | null;
+        };
+        HeadView: {
+            hash: string;
+            /** Format: int32 */
+            partition: number;
+            /**
+             * Format: int64
+             * @description How many entries the chain has.
+             */
+            position: number;
         };
         /**
          * @description How a channel or an endpoint does, in one word.
@@ -4874,6 +4947,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_Activity"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_account_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_AccountAuditView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */

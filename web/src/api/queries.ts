@@ -2,13 +2,29 @@
 
 import { queryOptions } from '@tanstack/react-query';
 import { ApiError, getJson } from './client';
-import type { Credits, Endpoint, Generation, KeyInfo, Model } from './types';
+import type { Credits, Endpoint, Generation, KeyInfo, Model, Provider } from './types';
 
 const MINUTE_MS = 60_000;
 
 export const modelsQuery = queryOptions({
   queryKey: ['models'],
   queryFn: async ({ signal }) => (await getJson<{ data: Model[] }>('/api/v1/models', undefined, signal)).data,
+  staleTime: 2 * MINUTE_MS,
+});
+
+/** The same for a provider (its slug) only. */
+export const modelsOfProviderQuery = (provider: string) =>
+  queryOptions({
+    queryKey: ['models', 'of', provider],
+    queryFn: async ({ signal }) =>
+      (await getJson<{ data: Model[] }>(`/api/v1/models?providers=${encodeURIComponent(provider)}`, undefined, signal))
+        .data,
+    staleTime: 2 * MINUTE_MS,
+  });
+
+export const providersQuery = queryOptions({
+  queryKey: ['providers'],
+  queryFn: async ({ signal }) => (await getJson<{ data: Provider[] }>('/api/v1/providers', undefined, signal)).data,
   staleTime: 2 * MINUTE_MS,
 });
 

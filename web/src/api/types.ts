@@ -68,6 +68,12 @@ export interface Usage {
   completion_tokens_details?: { reasoning_tokens?: number };
 }
 
+/** Who serves models. */
+export interface Provider {
+  name: string;
+  slug: string;
+}
+
 export interface Endpoint {
   name: string;
   tag?: string | null;

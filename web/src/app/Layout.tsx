@@ -10,7 +10,6 @@ import { CloseIcon, MenuIcon } from '../ui/icons';
 import { Logo } from '../ui/Logo';
 import { ToastList } from '../ui/ToastList';
 import classes from './Layout.module.css';
-import { isActive, navigationFor } from './navigation';
 import { Sidebar } from './Sidebar';
 
 const Live = lazy(() => import('../features/live/Live').then(({ Live }) => ({ default: Live })));
@@ -21,7 +20,6 @@ export function Layout() {
   useApplyPreferences();
   // Keeps who is signed in known on every page.
   useQuery(sessionQuery);
-  useTitle();
   return (
     <div className={classes.frame}>
       <a href="#content" className="skip">
@@ -83,17 +81,4 @@ function TopBar() {
       </dialog>
     </header>
   );
-}
-
-function useTitle(): void {
-  const { t } = useTranslation();
-  const viewer = useViewer();
-  const path = useRouterState({ select: (state) => state.location.pathname });
-  const page = navigationFor(viewer)
-    .flatMap((group) => group.items)
-    .find((item) => item.to !== '/' && isActive(item.to, path));
-  const title = page ? `${t(page.key)} · ${t('app.name')}` : t('app.name');
-  useEffect(() => {
-    document.title = title;
-  }, [title]);
 }

@@ -63,7 +63,8 @@ export const financeSearch = (raw: Raw) =>
     generation: text(raw.generation),
   });
 
-export const adminSearch = (raw: Raw) => present({ channel: text(raw.channel), batch: text(raw.batch) });
+export const adminSearch = (raw: Raw) =>
+  present({ channel: text(raw.channel), batch: text(raw.batch), account: text(raw.account) });
 
 export const queryOnly = (raw: Raw) => present({ q: text(raw.q) });
 export const modelList = (raw: Raw) => present({ models: text(raw.models) });
@@ -82,6 +83,7 @@ export const modelsSearch = (raw: Raw) =>
     context: oneOf(typeof raw.context === 'number' ? String(raw.context) : raw.context, CONTEXTS),
     price: oneOf(typeof raw.price === 'number' ? String(raw.price) : raw.price, PRICE_CAPS),
     author: text(raw.author),
+    provider: text(raw.provider),
     parameter: text(raw.parameter),
     free: raw.free === true || raw.free === 'true' ? true : undefined,
   });

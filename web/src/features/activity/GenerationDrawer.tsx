@@ -11,6 +11,7 @@ import { formatCount, formatDuration } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
+import { useWords } from '../../ui/words';
 import { CostLines } from './CostLines';
 import { appName, providerName, Status } from './GenerationList';
 import { RouteTaken, Timings } from './RouteTaken';
@@ -49,6 +50,7 @@ export function GenerationDrawer({ id, onClose }: { id: string; onClose: () => v
 
 function Summary({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
+  const errorName = useWords('error_type');
   const provider = providerName(data);
   return (
     <Stack gap="md">
@@ -72,7 +74,7 @@ function Summary({ data }: { data: GenerationDetail }) {
       </div>
       {data.error_type && (
         <Alert color="red" variant="light" title={t('activity.went_wrong')}>
-          {data.error_type}
+          {errorName(data.error_type)}
           {data.http_status ? ` · HTTP ${data.http_status}` : ''}
         </Alert>
       )}

@@ -5,10 +5,12 @@ import { useTranslation } from 'react-i18next';
 import type { GenerationDetail } from '../../api/app_types';
 import { formatDuration } from '../../ui/numbers';
 import { StatusDot } from '../../ui/StatusDot';
+import { useWords } from '../../ui/words';
 import classes from './activity.module.css';
 
 export function RouteTaken({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
+  const errorName = useWords('error_type');
   return (
     <ol className={classes.attempts}>
       {(data.attempts ?? []).map((attempt, place) => (
@@ -24,7 +26,9 @@ export function RouteTaken({ data }: { data: GenerationDetail }) {
             )}
           </span>
           <Text size="xs" c="dimmed" component="span">
-            {[attempt.error ?? t('status.ok'), attempt.status && `HTTP ${attempt.status}`].filter(Boolean).join(' · ')}
+            {[attempt.error ? errorName(attempt.error) : t('status.ok'), attempt.status && `HTTP ${attempt.status}`]
+              .filter(Boolean)
+              .join(' · ')}
           </Text>
           <span className={classes.took}>{formatDuration(attempt.latency_ms, i18n.language)}</span>
         </li>

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, NativeSelect, Stack, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
-import type { TFunction } from 'i18next';
+import { getRouteApi } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminPages } from '../../api/app_queries';
@@ -12,13 +12,21 @@ import { ConfirmButton } from '../../ui/Confirm';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
+import { RowLink } from '../../ui/RowLink';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
 import { Invite } from '../settings/Invite';
+import { AccountDetail } from './AccountDetail';
+import { statusName } from './account_status';
+
+const route = getRouteApi('/admin/$section');
 
 export function AccountsSection() {
   const { t } = useTranslation();
   const [search, setSearch] = useState('');
+  const { account = '' } = route.useSearch();
+  const navigate = route.useNavigate();
+  const open = (id: string) => navigate({ search: id ? { account: id } : {}, replace: id === '', resetScroll: false });
   const accounts = useInfiniteQuery(adminPages<Account>('accounts', { q: search.trim() || undefined }));
   return (
     <Stack gap="md">
@@ -39,7 +47,12 @@ export function AccountsSection() {
         rowKey={(row) => row.id}
         empty={<EmptyState title={t('common.no_match')} text={t('common.no_match_text')} />}
         columns={[
-          { key: 'name', header: t('keys.name'), heading: true, cell: (row) => row.name },
+          {
+            key: 'name',
+            header: t('keys.name'),
+            heading: true,
+            cell: (row) => <RowLink onClick={() => open(row.id)}>{row.name}</RowLink>,
+          },
           { key: 'id', header: t('settings.account_id'), wide: true, cell: (row) => row.id },
           { key: 'status', header: t('activity.status'), cell: (row) => statusName(row.status, t) },
           {
@@ -51,14 +64,9 @@ export function AccountsSection() {
           { key: 'acts', header: '', cell: (row) => <Acts account={row} /> },
         ]}
       />
+      <AccountDetail id={account} onClose={() => open('')} />
     </Stack>
   );
-}
-
-export function statusName(status: string, t: TFunction): string {
-  return status === 'active' || status === 'suspended' || status === 'disabled' || status === 'closed'
-    ? t(`account_status.${status}`)
-    : status;
 }
 
 function NewAccount() {

@@ -6,10 +6,12 @@ import type { AuditRecord } from '../../api/app_types';
 import { EmptyState } from '../../ui/EmptyState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
+import { useWords } from '../../ui/words';
 
 /** Who changed what. */
 export function ChangesSection() {
   const { t } = useTranslation();
+  const [actName, actorName] = [useWords('act'), useWords('actor')];
   const records = useInfiniteQuery(adminPages<AuditRecord>('audit-records'));
   return (
     <PagedTable
@@ -19,10 +21,19 @@ export function ChangesSection() {
       empty={<EmptyState title={t('admin.no_changes_title')} text={t('admin.no_changes')} />}
       columns={[
         { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.at} /> },
-        { key: 'who', header: t('admin.who'), cell: (row) => row.actor.name ?? row.actor.id ?? row.actor.kind },
-        { key: 'action', header: t('admin.action'), heading: true, cell: (row) => row.action },
-        { key: 'subject', header: t('finance.subject'), cell: (row) => row.subject },
-        { key: 'change', header: t('admin.change'), wide: true, cell: (row) => <Difference record={row} /> },
+        {
+          key: 'who',
+          header: t('admin.who'),
+          cell: (row) => actorName(row.actor.name ?? row.actor.id ?? row.actor.kind),
+        },
+        {
+          key: 'action',
+          header: t('admin.action'),
+          heading: true,
+          cell: (row) => <span title={row.action}>{actName(row.action)}</span>,
+        },
+        { key: 'change', header: t('admin.change'), cell: (row) => <Difference record={row} /> },
+        { key: 'subject', header: t('finance.subject'), wide: true, cell: (row) => row.subject },
       ]}
     />
   );

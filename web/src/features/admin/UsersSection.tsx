@@ -11,7 +11,7 @@ import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
 import { useViewer } from '../session/store';
-import { statusName } from './AccountsSection';
+import { statusName } from './account_status';
 
 export function UsersSection() {
   const { t } = useTranslation();

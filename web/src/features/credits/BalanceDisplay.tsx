@@ -1,7 +1,7 @@
 import { Alert, Group, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { accountQuery } from '../../api/app_queries';
+import { accountQuery, balanceAlertQuery } from '../../api/app_queries';
 import { compare } from '../../money/decimal';
 import { Figure, Figures } from '../../ui/Figure';
 import { QueryView } from '../../ui/QueryView';
@@ -11,14 +11,15 @@ import { LiveBadge } from '../live/LiveBadge';
 import { useLiveInterval } from '../live/store';
 
 /** What the account has now: booked, on its way into the books, and set aside for requests that run. */
-export function BalanceDisplay({ account }: { account: string }) {
+export function BalanceDisplay({ account, readsMoney }: { account: string; readsMoney: boolean }) {
   const { t } = useTranslation();
   const query = useQuery({ ...accountQuery(account), refetchInterval: useLiveInterval() });
+  const alert = useQuery({ ...balanceAlertQuery(account), enabled: readsMoney });
   return (
     <QueryView query={query} height={140}>
       {(data) => {
-        const threshold = data.low_balance?.threshold;
-        const low = threshold !== null && threshold !== undefined && compare(data.available, threshold) < 0;
+        const threshold = alert.data?.threshold;
+        const low = threshold !== undefined && compare(data.available, threshold) < 0;
         return (
           <Surface>
             <Group justify="space-between" mb="md">

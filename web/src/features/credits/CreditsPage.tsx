@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import { PageHeader } from '../../ui/PageHeader';
 import { Guard } from '../session/Guard';
 import { MONEY_READERS } from '../session/store';
+import { BalanceAlertForm } from './BalanceAlertForm';
 import { BalanceDisplay } from './BalanceDisplay';
 import { RedeemForm } from './RedeemForm';
 import { TransactionList } from './TransactionList';
@@ -15,11 +16,12 @@ export function CreditsPage() {
         <>
           <PageHeader title={t('credits.title')} lead={t('credits.lead')} />
           <Stack gap="lg">
-            <BalanceDisplay account={viewer.account.id} />
+            <BalanceDisplay account={viewer.account.id} readsMoney={viewer.is(...MONEY_READERS)} />
             {viewer.is(...MONEY_READERS) ? (
               <>
                 <RedeemForm account={viewer.account.id} />
                 <TransactionList account={viewer.account.id} />
+                <BalanceAlertForm account={viewer.account.id} />
               </>
             ) : (
               <Text c="dimmed">{t('credits.role')}</Text>

@@ -1,9 +1,8 @@
 import { Alert, Button, Code, Group, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
-import { adminQuery } from '../../api/app_queries';
-import type { AuditReport } from '../../api/app_types';
+import { accountAuditQuery, adminQuery } from '../../api/app_queries';
+import type { AccountAudit as AccountReport, AuditReport } from '../../api/app_types';
 import { call } from '../../api/client';
 import { CopyButton } from '../../ui/CopyButton';
 import { DataTable } from '../../ui/DataTable';
@@ -13,6 +12,7 @@ import { formatCount } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
 import { Surface } from '../../ui/Surface';
 import { Time } from '../../ui/Time';
+import { useWords } from '../../ui/words';
 import classes from './finance.module.css';
 
 /** Whether the books hold: chain, double entry, and agreement with events, statistics and balances. */
@@ -52,8 +52,53 @@ export function AuditSection() {
   );
 }
 
+/** The verdict of the last audit, and what it says of one account: for people of finance. */
+export function AccountAudit({ account }: { account: string }) {
+  const { t } = useTranslation();
+  const report = useQuery(accountAuditQuery(account));
+  return (
+    <QueryView query={report} height={320}>
+      {(data) => (
+        <Stack gap="lg">
+          <Text size="sm" c="dimmed">
+            {t('finance.checked_at')} <Time at={data.checked_at} />
+          </Text>
+          <Verdict report={data} />
+          <Heads heads={data.heads} />
+        </Stack>
+      )}
+    </QueryView>
+  );
+}
+
 function Report({ report }: { report: AuditReport }) {
   const { t, i18n } = useTranslation();
+  const checkedName = useWords('audited');
+  return (
+    <>
+      <Verdict report={report} />
+      <Surface>
+        <Title order={2} fz="h4" mb="xs">
+          {t('finance.checked')}
+        </Title>
+        <div className={classes.checked}>
+          <Facts>
+            {Object.entries(report.checked).map(([what, count]) => (
+              <Fact key={what} label={checkedName(what)}>
+                {typeof count === 'number' ? formatCount(count, i18n.language) : String(count)}
+              </Fact>
+            ))}
+          </Facts>
+        </div>
+      </Surface>
+      <Heads heads={report.heads ?? []} />
+    </>
+  );
+}
+
+function Verdict({ report }: { report: Pick<AuditReport | AccountReport, 'ok' | 'differences'> }) {
+  const { t } = useTranslation();
+  const kindName = useWords('audited');
   return (
     <>
       <Alert
@@ -70,86 +115,49 @@ function Report({ report }: { report: AuditReport }) {
           rows={report.differences}
           rowKey={(row) => `${row.kind} ${row.subject}`}
           columns={[
-            { key: 'kind', header: t('finance.difference'), heading: true, cell: (row) => row.kind },
+            { key: 'kind', header: t('finance.difference'), heading: true, cell: (row) => kindName(row.kind) },
             { key: 'subject', header: t('finance.subject'), cell: (row) => row.subject },
             { key: 'expected', header: t('finance.expected'), cell: (row) => written(row.expected) },
             { key: 'found', header: t('finance.found'), cell: (row) => written(row.found) },
           ]}
         />
       )}
-      <Surface>
-        <Title order={2} fz="h4" mb="xs">
-          {t('finance.checked')}
-        </Title>
-        <div className={classes.checked}>
-          <Facts>
-            {Object.entries(report.checked).map(([what, count]) => (
-              <Fact key={what} label={checkedName(what, t)}>
-                {typeof count === 'number' ? formatCount(count, i18n.language) : String(count)}
-              </Fact>
-            ))}
-          </Facts>
-        </div>
-      </Surface>
-      {(report.heads ?? []).length > 0 && (
-        <section>
-          <Title order={2} fz="h4" mb={4}>
-            {t('finance.heads')}
-          </Title>
-          <Text size="sm" c="dimmed" mb="sm">
-            {t('finance.heads_text')}
-          </Text>
-          <DataTable
-            label={t('finance.heads')}
-            rows={report.heads ?? []}
-            rowKey={(row) => String(row.partition)}
-            columns={[
-              { key: 'partition', header: t('finance.partition'), heading: true, cell: (row) => String(row.partition) },
-              { key: 'position', header: t('finance.position'), numeric: true, cell: (row) => String(row.position) },
-              {
-                key: 'hash',
-                header: t('finance.hash'),
-                cell: (row) => (
-                  <Group gap={4} wrap="nowrap">
-                    <Code style={{ overflowWrap: 'anywhere' }}>{row.hash}</Code>
-                    <CopyButton value={row.hash} />
-                  </Group>
-                ),
-              },
-            ]}
-          />
-        </section>
-      )}
     </>
   );
 }
 
-const CHECKED = [
-  'accounts_negative',
-  'analytics_account_days',
-  'analytics_position',
-  'checkpoints',
-  'events',
-  'gate_accounts',
-  'gate_holds',
-  'gate_pending',
-  'gate_tombstones',
-  'ledger_balances',
-  'ledger_entries',
-  'ledger_key_spend',
-  'ledger_lots',
-  'ledger_orders',
-  'ledger_partitions',
-  'ledger_postings',
-  'ledger_producers',
-  'ledger_quarantine',
-  'position',
-  'producer_sequences',
-] as const;
-
-function checkedName(what: string, t: TFunction): string {
-  const known = CHECKED.find((one) => one === what);
-  return known ? t(`audited.${known}`) : what.replaceAll('_', ' ');
+function Heads({ heads }: { heads: NonNullable<AuditReport['heads']> }) {
+  const { t } = useTranslation();
+  if (heads.length === 0) return null;
+  return (
+    <section>
+      <Title order={2} fz="h4" mb={4}>
+        {t('finance.heads')}
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        {t('finance.heads_text')}
+      </Text>
+      <DataTable
+        label={t('finance.heads')}
+        rows={heads}
+        rowKey={(row) => String(row.partition)}
+        columns={[
+          { key: 'partition', header: t('finance.partition'), heading: true, cell: (row) => String(row.partition) },
+          { key: 'position', header: t('finance.position'), numeric: true, cell: (row) => String(row.position) },
+          {
+            key: 'hash',
+            header: t('finance.hash'),
+            cell: (row) => (
+              <Group gap={4} wrap="nowrap">
+                <Code style={{ overflowWrap: 'anywhere' }}>{row.hash}</Code>
+                <CopyButton value={row.hash} />
+              </Group>
+            ),
+          },
+        ]}
+      />
+    </section>
+  );
 }
 
 function written(value: unknown): string {

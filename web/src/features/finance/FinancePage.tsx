@@ -3,8 +3,8 @@ import { useTranslation } from 'react-i18next';
 import { PageHeader } from '../../ui/PageHeader';
 import { SectionTabs } from '../../ui/SectionTabs';
 import { Guard } from '../session/Guard';
-import { MONEY_READERS } from '../session/store';
-import { AuditSection } from './AuditSection';
+import { MONEY_READERS, useViewer } from '../session/store';
+import { AccountAudit, AuditSection } from './AuditSection';
 import { LedgerBrowser } from './LedgerBrowser';
 
 const ledger = getRouteApi('/finance');
@@ -13,9 +13,9 @@ export function FinancePage() {
   const search = ledger.useSearch();
   return (
     <Guard roles={MONEY_READERS}>
-      {({ account, isAdmin }) => (
+      {({ account }) => (
         <>
-          <Header isAdmin={isAdmin} section="ledger" />
+          <Header section="ledger" />
           <LedgerBrowser account={account.id} search={search} />
         </>
       )}
@@ -23,33 +23,41 @@ export function FinancePage() {
   );
 }
 
+/** All books for the platform's administrators; for others, what concerns their account. */
 export function AuditPage() {
-  return (
+  return useViewer()?.isAdmin ? (
     <Guard admin>
       {() => (
         <>
-          <Header isAdmin section="audit" />
+          <Header section="audit" />
           <AuditSection />
+        </>
+      )}
+    </Guard>
+  ) : (
+    <Guard roles={MONEY_READERS}>
+      {({ account }) => (
+        <>
+          <Header section="audit" />
+          <AccountAudit account={account.id} />
         </>
       )}
     </Guard>
   );
 }
 
-function Header({ isAdmin, section }: { isAdmin: boolean; section: 'ledger' | 'audit' }) {
+function Header({ section }: { section: 'ledger' | 'audit' }) {
   const { t } = useTranslation();
   return (
     <>
       <PageHeader title={t('finance.title')} lead={t('finance.lead')} />
-      {isAdmin && (
-        <SectionTabs
-          label={t('finance.title')}
-          sections={[
-            { to: '/finance', label: t('finance.ledger'), active: section === 'ledger' },
-            { to: '/finance/audit', label: t('finance.audit'), active: section === 'audit' },
-          ]}
-        />
-      )}
+      <SectionTabs
+        label={t('finance.title')}
+        sections={[
+          { to: '/finance', label: t('finance.ledger'), active: section === 'ledger' },
+          { to: '/finance/audit', label: t('finance.audit'), active: section === 'audit' },
+        ]}
+      />
     </>
   );
 }

@@ -1,7 +1,6 @@
 import { Anchor, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { ledgerQuery } from '../../api/app_queries';
 import type { LedgerEntry } from '../../api/app_types';
@@ -10,6 +9,7 @@ import { EmptyState } from '../../ui/EmptyState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
+import { useWords } from '../../ui/words';
 import classes from './finance.module.css';
 
 interface LedgerSearch {
@@ -110,10 +110,11 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
 }
 
 function Event({ entry }: { entry: LedgerEntry }) {
+  const eventName = useWords('ledger_event');
   return (
     <Stack gap={0}>
-      <Text size="sm" fw={550} component="span">
-        {entry.kind}
+      <Text size="sm" fw={550} component="span" title={entry.kind}>
+        {eventName(entry.kind)}
       </Text>
       <Text size="xs" c="dimmed" ff="monospace" component="span" className={classes.id ?? ''} title={entry.event_id}>
         {entry.event_id}
@@ -131,31 +132,15 @@ function Event({ entry }: { entry: LedgerEntry }) {
   );
 }
 
-const ACCOUNTS = [
-  'customer',
-  'revenue',
-  'provider_cost',
-  'payable',
-  'clearing',
-  'breakage',
-  'promotions',
-  'adjustments',
-] as const;
-
-function accountName(account: string, t: TFunction): string {
-  const known = ACCOUNTS.find((one) => one === account);
-  return known ? t(`book.${known}`) : account;
-}
-
 function Postings({ entry }: { entry: LedgerEntry }) {
-  const { t } = useTranslation();
+  const accountName = useWords('book');
   return (
     <div className={classes.postings}>
       {entry.postings.map((posting, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the postings of an entry never move
         <div key={`${posting.account}-${place}`} className={classes.posting}>
           <span className={classes.account} title={posting.account}>
-            {accountName(posting.account, t)}
+            {accountName(posting.account)}
           </span>
           <Usd amount={posting.amount} />
         </div>

@@ -1,6 +1,8 @@
 import { Button, Checkbox, CloseButton, Group, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
+import { providersQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { CONTEXTS, MODEL_ORDERS, type ModelsSearch, PRICE_CAPS } from '../../app/search';
 import { SearchIcon } from '../../ui/icons';
@@ -26,6 +28,7 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
         data={[{ value: '', label }, ...options]}
       />
     );
+  const providers = useQuery(providersQuery).data ?? [];
   const same = (values: string[]) => values.map((value) => ({ value, label: value }));
   const { sort: _, view: __, ...filters } = search;
   return (
@@ -62,6 +65,11 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
       </Group>
       <Group mb="md" gap="sm">
         {pick('author', t('models.any_author'), same(choices(models, (model) => [authorOf(model)])))}
+        {pick(
+          'provider',
+          t('models.any_provider'),
+          providers.map(({ slug, name }) => ({ value: slug, label: name })),
+        )}
         {pick('modality', t('models.any_modality'), same(choices(models, modalities)))}
         {pick(
           'context',

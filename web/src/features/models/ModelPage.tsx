@@ -155,9 +155,12 @@ function Endpoints({ id }: { id: string }) {
   const endpoints = useQuery(endpointsQuery(id));
   return (
     <section>
-      <Title order={2} fz="h4" mb="sm">
+      <Title order={2} fz="h4">
         {t('model.endpoints')}
       </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        {t('model.endpoints_window')}
+      </Text>
       <QueryView query={endpoints} height={160} empty={<Text c="dimmed">{t('model.no_endpoints')}</Text>}>
         {(rows) => (
           <DataTable
@@ -245,7 +248,7 @@ function Usage({ id, range }: { id: string; range: string }) {
       >
         {(data) => {
           // Bars by the hour are too thin to be seen in a week.
-          const { interval, points } = range === '7d' ? byDay(data) : data;
+          const { interval, points } = range === '7d' ? byDay(data, 7) : data;
           return (
             <StatChart
               label={t('model.usage')}

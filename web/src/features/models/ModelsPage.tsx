@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { modelsQuery } from '../../api/queries';
+import { modelsOfProviderQuery, modelsQuery } from '../../api/queries';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PageHeader } from '../../ui/PageHeader';
@@ -23,7 +23,8 @@ export function ModelsPage() {
   const { t } = useTranslation();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const models = useQuery(modelsQuery);
+  const every = useQuery(modelsQuery);
+  const models = useQuery(search.provider ? modelsOfProviderQuery(search.provider) : modelsQuery);
   const [shown, setShown] = useState(PAGE);
   const selected = selectModels(models.data ?? [], search);
   const List = search.view === 'table' ? Table : Cards;
@@ -31,13 +32,13 @@ export function ModelsPage() {
   return (
     <>
       <PageHeader title={t('models.title')} lead={t('models.lead')} />
-      <ModelFilter models={models.data ?? []} />
+      <ModelFilter models={every.data ?? []} />
       {models.isPending && <CardSkeletons />}
       {models.isError && <ErrorState error={models.error} onRetry={() => models.refetch()} />}
-      {models.isSuccess && models.data.length === 0 && (
+      {every.isSuccess && every.data.length === 0 && (
         <EmptyState title={t('models.empty_title')} text={t('models.empty')} />
       )}
-      {models.isSuccess && models.data.length > 0 && selected.length === 0 && (
+      {models.isSuccess && selected.length === 0 && every.data?.length !== 0 && (
         <EmptyState title={t('models.no_match_title')} text={t('models.no_match')}>
           <Button variant="default" onClick={() => navigate({ search: {}, replace: true })}>
             {t('models.clear')}

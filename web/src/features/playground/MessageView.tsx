@@ -1,12 +1,17 @@
-import { Code, Group, Loader, Text } from '@mantine/core';
+import { Group, Loader, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
+import { CopyButton } from '../../ui/CopyButton';
 import { ErrorState } from '../../ui/ErrorState';
 import { Usd } from '../../ui/Usd';
 import { useViewer } from '../session/store';
 import type { Answer } from './answer';
 import type { Message } from './conversation_store';
 import classes from './playground.module.css';
+
+/** Fetched with the first answer; until then the text stands as it came. */
+const Markdown = lazy(() => import('./Markdown'));
 
 export function MessageView({ message }: { message: Message }) {
   const { t } = useTranslation();
@@ -26,8 +31,12 @@ export function MessageView({ message }: { message: Message }) {
           <Loader size="xs" type="dots" />
           <Text size="sm">{t('playground.waiting')}</Text>
         </Group>
+      ) : message.role === 'user' ? (
+        <div className={classes.text}>{message.content}</div>
       ) : (
-        <Content text={message.content} />
+        <Suspense fallback={<div className={classes.text}>{message.content}</div>}>
+          <Markdown text={message.content} />
+        </Suspense>
       )}
       {message.error && <ErrorState error={message.error} />}
       {message.state === 'stopped' && (
@@ -40,28 +49,8 @@ export function MessageView({ message }: { message: Message }) {
           {t('playground.ended_length')}
         </Text>
       )}
-      {answer?.usage && <Cost answer={answer} />}
+      {answer?.usage && <Cost answer={answer} text={message.content} />}
     </article>
-  );
-}
-
-/** Text with its fenced code set apart; everything else as it came. */
-function Content({ text }: { text: string }) {
-  const parts = text.split(/```[^\n]*\n?/);
-  return (
-    <div className={classes.text}>
-      {parts.map((part, place) => {
-        // Parts never move: the text only grows at its end.
-        const key = `${place}`;
-        if (place % 2 === 1)
-          return (
-            <Code block key={key} className={classes.fence ?? ''}>
-              {part.replace(/\n$/, '')}
-            </Code>
-          );
-        return part.trim() === '' ? null : <span key={key}>{place > 0 ? part.trimStart() : part.trimEnd()}</span>;
-      })}
-    </div>
   );
 }
 
@@ -77,7 +66,7 @@ function Reasoning({ text, open }: { text: string; open: boolean }) {
 }
 
 /** What the answer took and what it cost, to the last digit. */
-function Cost({ answer }: { answer: Answer }) {
+function Cost({ answer, text }: { answer: Answer; text: string }) {
   const { t } = useTranslation();
   const { usage, firstTokenMs, totalMs } = answer;
   if (!usage) return null;
@@ -92,6 +81,7 @@ function Cost({ answer }: { answer: Answer }) {
       )}
       {rate !== null && <span>{t('playground.speed', { rate })}</span>}
       {answer.id && <Details id={answer.id} />}
+      {text !== '' && <CopyButton value={text} label={t('playground.copy')} />}
     </Group>
   );
 }

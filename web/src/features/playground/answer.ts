@@ -1,9 +1,9 @@
 // One streamed answer: the request, the events, and what they add up to. No React here.
 
-import { ApiError, failure, post } from '../../api/client';
+import { ApiError, failure, getJson, post } from '../../api/client';
 import { parseExactly } from '../../api/exact_json';
 import { dataLines } from '../../api/sse';
-import type { Usage } from '../../api/types';
+import type { Generation, Usage } from '../../api/types';
 
 export interface Turn {
   role: 'user' | 'assistant';
@@ -62,6 +62,7 @@ export async function* streamAnswer(request: AnswerRequest, key: string, signal:
   const response = await post('/api/v1/chat/completions', body(request), key, signal);
   if (!response.body) throw failure(response.status, '');
   let answer = { ...NO_ANSWER, id: response.headers.get('x-generation-id') };
+  yield answer;
   for await (const line of dataLines(response.body)) {
     if (line === '[DONE]') return;
     const chunk = parseExactly(line) as Chunk;
@@ -72,6 +73,29 @@ export async function* streamAnswer(request: AnswerRequest, key: string, signal:
       throw new ApiError(code, metadata?.error_type ?? 'unknown', message);
     }
   }
+}
+
+/** A stopped answer is settled within moments: how often, and how long apart, its charge is asked for. */
+const CHARGE_TRIES = 8;
+const CHARGE_WAIT_MS = 400;
+
+/** What an answer that was stopped took and cost, from the gateway's books; null when they do not say in time. */
+export async function chargeOfStopped(id: string, key: string): Promise<Usage | null> {
+  for (let tries = 0; tries < CHARGE_TRIES; tries += 1) {
+    await new Promise((done) => setTimeout(done, CHARGE_WAIT_MS));
+    try {
+      const { data } = await getJson<{ data: Generation }>(`/api/v1/generation?id=${encodeURIComponent(id)}`, key);
+      return {
+        prompt_tokens: data.native_tokens_prompt ?? 0,
+        completion_tokens: data.native_tokens_completion ?? 0,
+        cost: data.total_cost,
+      };
+    } catch (error) {
+      // Not in the books yet.
+      if (!(error instanceof ApiError && error.status === 404)) return null;
+    }
+  }
+  return null;
 }
 
 function merge(answer: Answer, chunk: Chunk, elapsedMs: number): Answer {

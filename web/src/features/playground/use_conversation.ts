@@ -2,7 +2,7 @@
 // stop them. Every model remembers its own answers only.
 
 import { useCallback, useEffect, useRef } from 'react';
-import { type AnswerRequest, NO_ANSWER, streamAnswer } from './answer';
+import { type Answer, type AnswerRequest, chargeOfStopped, NO_ANSWER, streamAnswer } from './answer';
 import {
   forgetConversations,
   type Message,
@@ -41,13 +41,19 @@ export function useConversations() {
           ...all,
           [model]: (all[model] ?? []).map((message) => (message.id === id ? { ...message, ...changed } : message)),
         }));
+      let last: Answer = NO_ANSWER;
       try {
-        for await (const part of streamAnswer({ ...sampling, model, turns }, key, signal))
+        for await (const part of streamAnswer({ ...sampling, model, turns }, key, signal)) {
+          last = part;
           change({ answer: part, content: part.text });
+        }
         change({ state: 'done' });
       } catch (error) {
-        if (signal.aborted) change({ state: 'stopped' });
-        else change({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
+        if (signal.aborted) {
+          change({ state: 'stopped' });
+          const usage = last.id && !last.usage ? await chargeOfStopped(last.id, key) : null;
+          if (usage) change({ answer: { ...last, usage } });
+        } else change({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
       }
     },
     [conversations],

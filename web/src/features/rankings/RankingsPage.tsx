@@ -99,9 +99,14 @@ function Leaderboard({ period, kind }: { period: Period; kind: RankingKind }) {
   return (
     <section>
       <Group justify="space-between" mb="sm">
-        <Title order={2} fz="h4">
-          {t('rankings.models')}
-        </Title>
+        <div>
+          <Title order={2} fz="h4">
+            {t('rankings.models')}
+          </Title>
+          <Text size="sm" c="dimmed">
+            {t(`rankings.so_far.${period}`)}
+          </Text>
+        </div>
         <Group gap="sm">
           <NativeSelect
             size="xs"

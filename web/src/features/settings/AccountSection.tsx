@@ -1,4 +1,4 @@
-import { Alert, Button, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Button, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -6,8 +6,6 @@ import { accountPreferencesQuery, accountQuery, appPath, sessionQuery } from '..
 import { type Account, type AccountPreferences, STRATEGIES } from '../../api/app_types';
 import { call } from '../../api/client';
 import { modelsQuery } from '../../api/queries';
-import { isAmount } from '../../money/decimal';
-import { CodeBlock } from '../../ui/CodeBlock';
 import { ErrorState } from '../../ui/ErrorState';
 import { Fact, Facts } from '../../ui/Facts';
 import { formatCount } from '../../ui/numbers';
@@ -62,17 +60,8 @@ function Change({ account }: { account: Account }) {
   const queries = useQueryClient();
   const show = useToasts((state) => state.show);
   const [name, setName] = useState(account.name);
-  const [threshold, setThreshold] = useState(String(account.low_balance?.threshold ?? ''));
-  const [url, setUrl] = useState(account.low_balance?.webhook_url ?? '');
-  const wrong = threshold.trim() !== '' && !isAmount(threshold);
   const save = useMutation({
-    mutationFn: () =>
-      call<Account>('PATCH', appPath(account.id), {
-        name: name.trim(),
-        ...(account.low_balance && {
-          low_balance: { threshold: threshold.trim() || null, webhook_url: url.trim() || null },
-        }),
-      }),
+    mutationFn: () => call<Account>('PATCH', appPath(account.id), { name: name.trim() }),
     onSuccess: () => {
       show({ text: t('common.saved'), tone: 'done' });
       queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
@@ -81,7 +70,7 @@ function Change({ account }: { account: Account }) {
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!wrong) save.mutate();
+    save.mutate();
   };
   return (
     <Surface>
@@ -93,31 +82,6 @@ function Change({ account }: { account: Account }) {
             onChange={(event) => setName(event.currentTarget.value)}
             required
           />
-          {account.low_balance && (
-            <>
-              <TextInput
-                label={t('settings.threshold')}
-                description={t('settings.threshold_hint')}
-                value={threshold}
-                onChange={(event) => setThreshold(event.currentTarget.value)}
-                error={wrong ? t('keys.limit_wrong') : undefined}
-                inputMode="decimal"
-                leftSection="$"
-              />
-              <TextInput
-                label={t('settings.webhook')}
-                type="url"
-                placeholder="https://"
-                value={url}
-                onChange={(event) => setUrl(event.currentTarget.value)}
-              />
-            </>
-          )}
-          {save.data?.webhook_secret && (
-            <Alert color="yellow" variant="light" title={t('settings.webhook_secret')}>
-              <CodeBlock code={save.data.webhook_secret} label={t('settings.webhook_secret')} />
-            </Alert>
-          )}
           {save.isError && <ErrorState error={save.error} />}
           <Button type="submit" loading={save.isPending} w="fit-content">
             {t('common.save')}
