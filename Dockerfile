@@ -1,6 +1,6 @@
+# syntax=docker/dockerfile:1
 # One image for every role: the executable with its web app inside, nothing else. The role is the container's command:
 # serve, gateway, ledger, projector, migrate, audit …
-# syntax=docker/dockerfile:1
 
 FROM node:22-bookworm-slim AS web
 WORKDIR /src/web

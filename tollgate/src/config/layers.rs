@@ -25,6 +25,15 @@ const SHORT_VARIABLES: &[(&str, &[&str])] = &[
 /// Keys whose value may be a secret of a container platform: `TOLLGATE_…_FILE` names the file it stands in. (The value
 /// of `events_url` may itself begin with `file:`.)
 const FILE_VARIABLES: &[&str] = &["database_url", "events_url", "balance_url", "analytics_url"];
+/// Secrets that may stand in such a file as well; they become references to it.
+const SECRET_FILE_VARIABLES: &[(&str, &[&str])] = &[
+    ("TOLLGATE_SECRET_KEY_FILE", &["secret_key"]),
+    ("TOLLGATE_ADMIN_PASSWORD_FILE", &["bootstrap", "admin_password"]),
+    ("TOLLGATE_MANAGEMENT_KEY_FILE", &["bootstrap", "management_key"]),
+];
+/// Keys without a default that are no text, as dotted paths.
+const NUMBERS_WITHOUT_DEFAULT: &[&str] = &["events.replicas"];
+const TABLES_WITHOUT_DEFAULT: &[&str] = &["routing.aliases"];
 /// Keys of the top that have no default and so do not stand in `default.toml` as values.
 const KEYS_WITHOUT_DEFAULT: &[&str] = &["public_url", "secret_key", "auth", "channels"];
 
@@ -72,6 +81,10 @@ impl Layers {
                 None => name[PREFIX.len()..].to_lowercase().split("__").map(str::to_owned).collect(),
             };
             let place = Place::Variable(name.to_owned());
+            if let Some((_, keys)) = SECRET_FILE_VARIABLES.iter().find(|(variable, _)| *variable == name) {
+                self.set(KeyPath::of_keys(keys.iter().copied()), &format!("file:{text}"), name);
+                continue;
+            }
             if let Some(key) = keys[0].strip_suffix("_file").filter(|key| FILE_VARIABLES.contains(key)) {
                 match std::fs::read_to_string(text) {
                     Ok(value) => self.set(KeyPath::of_keys([key]), value.trim(), name),
@@ -94,7 +107,7 @@ impl Layers {
 
     /// Takes the value of a variable.
     fn set(&mut self, path: KeyPath, text: &str, variable: &str) {
-        let value = like_default(path.find(&self.defaults), text);
+        let value = like_default(&path, path.find(&self.defaults), text);
         put(&mut self.merged, &path.0, value);
         self.variables.insert(path, variable.to_owned());
     }
@@ -192,11 +205,27 @@ fn put(root: &mut Value, path: &[Step], value: Value) {
 }
 
 /// Variables are text; they become what the key's default is, where they can.
-fn like_default(default: Option<&Value>, text: &str) -> Value {
+fn like_default(path: &KeyPath, default: Option<&Value>, text: &str) -> Value {
+    let dotted = path.to_string();
     let value = match default {
         Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
         Some(Value::Boolean(_)) => text.parse().ok().map(Value::Boolean),
+        Some(Value::Array(_)) => Some(list(text)),
+        None if NUMBERS_WITHOUT_DEFAULT.contains(&dotted.as_str()) => text.parse().ok().map(Value::Integer),
+        None if TABLES_WITHOUT_DEFAULT.contains(&dotted.as_str()) => written(text),
         _ => None,
     };
     value.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// A list as TOML or JSON write it, or texts with commas between them.
+fn list(text: &str) -> Value {
+    let split = || text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| Value::String(item.to_owned())).collect();
+    written(text).filter(Value::is_array).unwrap_or_else(|| Value::Array(split()))
+}
+
+/// A list or a table as TOML or JSON write it.
+fn written(text: &str) -> Option<Value> {
+    let of_toml = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    of_toml.or_else(|| serde_json::from_str(text).ok()).filter(|value| value.is_array() || value.is_table())
 }

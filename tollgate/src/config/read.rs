@@ -21,13 +21,13 @@ pub fn read<T: DeserializeOwned>(layers: &Layers, at: &KeyPath, mut value: Value
         };
         let path = at.then(error.path());
         let message = error.inner().message().trim().to_owned();
-        if missing_field(&message).is_some_and(|field| taken_out.contains(&path.key(field))) {
-            return None;
+        // What is missing because it was taken out was told already.
+        if missing_field(&message).is_none_or(|field| !taken_out.contains(&path.key(field))) {
+            problems.push(Problem { place: layers.place(&path), message: explain(&path, &message) });
         }
-        problems.push(Problem { place: layers.place(&path), message: explain(&path, &message) });
         let inner = KeyPath(path.0[at.0.len()..].to_vec());
         let default = path.find(&layers.defaults).cloned();
-        if missing_field(&message).is_some() || !mend(&mut value, &inner, default) {
+        if !mend(&mut value, &inner, default) {
             return None;
         }
         taken_out.push(path);

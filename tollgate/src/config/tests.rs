@@ -69,6 +69,45 @@ fn the_file_overrides_defaults_and_the_environment_overrides_the_file() {
 }
 
 #[test]
+fn variables_hold_lists_tables_and_numbers_and_name_files_with_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "a secret key of many letters\n").unwrap();
+    let environment = Environment::from([
+        ("TOLLGATE_AUTH__TRUSTED_PROXIES", "10.0.0.0/8, 192.168.7.1"),
+        ("TOLLGATE_ROUTING__AUTO_MODELS", r#"["acme/one", "acme/two"]"#),
+        ("TOLLGATE_ROUTING__ALIASES", r#"{"acme/latest": "acme/one"}"#),
+        ("TOLLGATE_SECRET_KEY_FILE", secret.to_str().unwrap()),
+        ("TOLLGATE_EVENTS__SERVERS_SYNC_ALWAYS", "true"),
+    ]);
+    let config = load_text("", &environment).unwrap().config;
+    assert_eq!(config.auth.trusted_proxies.len(), 2);
+    assert_eq!(config.routing.auto_models, ["acme/one", "acme/two"]);
+    assert_eq!(config.routing.aliases["acme/latest"], "acme/one");
+    assert_eq!(config.secret_key.unwrap().expose(), format!("file:{}", secret.display()));
+    assert!(config.events.servers_sync_always);
+    let environment =
+        Environment::from([("TOLLGATE_ROUTING__ALIASES", r#"{ "acme/latest" = "acme/one" }"#), ("TOLLGATE_EVENTS__REPLICAS", "3")]);
+    let config = load_text("", &environment).unwrap().config;
+    assert_eq!((config.routing.aliases.len(), config.events.replicas), (1, Some(3)));
+    let environment = Environment::from([("TOLLGATE_EVENTS__REPLICAS", "three"), ("TOLLGATE_SECRET_KEY_FILE", "/nowhere/at/all")]);
+    let problems = problems("", &environment);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("TOLLGATE_EVENTS__REPLICAS") && problems[1].contains("TOLLGATE_SECRET_KEY_FILE"), "{problems:?}");
+}
+
+#[test]
+fn a_table_that_lacks_a_key_hides_no_other_mistake() {
+    let text = "listen = \"nope\"\nunknwon = 1\n[auth.oidc.foo]\nissuer = \"https://login.example.com\"\n";
+    let found = problems(text, &nothing());
+    assert!(
+        found[0].contains("`listen`") && found[1].contains("`unknwon`") && found[2].ends_with("`auth.oidc.foo.client_id` is missing"),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
 fn channels_keep_their_place_and_their_price() {
     let loaded = load_text(CHANNEL, &nothing()).unwrap();
     let (index, channel) = &loaded.config.channels[0];
