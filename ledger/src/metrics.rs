@@ -48,6 +48,36 @@ pub const LEDGER_ACTIVE: &str = "tollgate_ledger_active";
 /// Gauge, 1 once a broken invariant halted the worker.
 pub const LEDGER_HALTED: &str = "tollgate_ledger_halted";
 
+/// Tells the recorder what each name means. Called once at start.
+pub fn describe() {
+    ::metrics::describe_gauge!(GATE_OPEN, "1 while the gate answers, 0 while it waits for a rebuild");
+    ::metrics::describe_counter!(GATE_REFUSALS_TOTAL, "Requests the gate refused, by level (account, key) and cause");
+    ::metrics::describe_counter!(GATE_BOUND_REACHED_TOTAL, "A named bound of the gate was reached, by bound");
+    ::metrics::describe_counter!(GATE_GENERATIONS_EVICTED_TOTAL, "Generation records that left the gate because a bound was reached");
+    ::metrics::describe_counter!(
+        GATE_GENERATIONS_DROPPED_TOTAL,
+        "Generation records that were not kept: too large, or the server did not answer"
+    );
+    ::metrics::describe_counter!(GATE_RETRIES_TOTAL, "Calls of the shared gate that got no answer and were repeated");
+    ::metrics::describe_counter!(GATE_STATE_LOST_TOTAL, "The shared gate was found to have lost writes, by sign (run, tick)");
+    ::metrics::describe_counter!(GATE_LEARNINGS_TOTAL, "Epochs in which the gate learns what is in flight");
+    ::metrics::describe_counter!(GATE_LEARNING_FAILURES_TOTAL, "Looks and rebuilds of the coordinator that failed and are begun anew");
+    ::metrics::describe_counter!(REAPER_EXPIRED_TOTAL, "Holds the reaper ended because their owner did not renew them");
+    ::metrics::describe_counter!(REAPER_GRANTS_EXPIRED_TOTAL, "Grants whose time was up");
+    ::metrics::describe_counter!(REAPER_FAILURES_TOTAL, "Rounds of the reaper that failed and are tried again");
+    ::metrics::describe_counter!(LEDGER_ENTRIES_TOTAL, "Log entries applied, by outcome (recorded, duplicate, conflict, quarantined)");
+    ::metrics::describe_gauge!(LEDGER_POSITION, "The log position the books stand at");
+    ::metrics::describe_gauge!(LEDGER_LAG_ENTRIES, "Log entries the books are behind");
+    ::metrics::describe_histogram!(LEDGER_BATCH_SECONDS, "One batch from its read to its commit");
+    ::metrics::describe_histogram!(
+        LEDGER_LAG_SECONDS,
+        "From an event to its place in the books, the balance gate told; of what this worker booked"
+    );
+    ::metrics::describe_counter!(LEDGER_RETRIES_TOTAL, "Attempts of the worker that failed and are repeated, by step (apply, post)");
+    ::metrics::describe_gauge!(LEDGER_ACTIVE, "1 while this worker books, 0 while it stands back for another one");
+    ::metrics::describe_gauge!(LEDGER_HALTED, "1 once a broken invariant halted the worker");
+}
+
 /// A batch is in the books, and whoever waits for it was told.
 pub(crate) fn record_lag(batch: &[Prepared], now: Timestamp) {
     let lag = metrics::histogram!(LEDGER_LAG_SECONDS);

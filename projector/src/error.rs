@@ -48,6 +48,8 @@ impl AnalyticsError {
     /// Whether asking again may help.
     pub fn retry(&self) -> Retry {
         match self {
+            // SQLITE_FULL: it goes on as soon as somebody makes room.
+            Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("13") => Retry::Always,
             Self::Database(_) => Retry::Some,
             Self::ClickHouse(error) => error.retry(),
             _ => Retry::Never,

@@ -12,7 +12,7 @@ pub mod endpoint;
 pub mod error;
 pub mod fold;
 pub mod histogram;
-mod metrics;
+pub mod metrics;
 mod plan;
 pub mod query;
 pub mod replay;

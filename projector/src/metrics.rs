@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::store::ProjectOutcome;
 
@@ -11,6 +11,15 @@ const EVENTS: &str = "tollgate_projector_events_total";
 const RETRIES: &str = "tollgate_projector_retries_total";
 const REFRESH_SECONDS: &str = "tollgate_projector_refresh_seconds";
 const DIRTY: &str = "tollgate_projector_dirty_buckets";
+
+/// Tells the recorder what each name means. Called once at start.
+pub fn describe() {
+    describe_gauge!(POSITION, "The log position that analytics have reached");
+    describe_counter!(EVENTS, "Log entries projected, by outcome");
+    describe_counter!(RETRIES, "Calls that the analytics store refused and that are tried again");
+    describe_histogram!(REFRESH_SECONDS, "Seconds a refresh of stale buckets took");
+    describe_gauge!(DIRTY, "Buckets that wait to be computed anew");
+}
 
 /// A projected batch.
 pub fn record(outcome: &ProjectOutcome) {

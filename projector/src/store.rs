@@ -4,7 +4,7 @@
 //! id and by position, and marks what it makes stale; `refresh` recomputes what is stale. When nothing is, every table is
 //! a function of the log up to `position` alone. Queries that say *exact* do not wait for `refresh`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use eventlog::Entry;
@@ -197,6 +197,14 @@ impl AnalyticsStore {
         match self {
             Self::Sqlite(store) => store.rankings(period, kind, limit).await,
             Self::ClickHouse(store) => store.rankings(period, kind, limit).await,
+        }
+    }
+
+    /// The titles that apps gave themselves, as last refreshed: of the latest day on which they gave one.
+    pub async fn app_titles(&self, apps: &[&str]) -> Result<HashMap<String, String>, AnalyticsError> {
+        match self {
+            Self::Sqlite(store) => store.app_titles(apps).await,
+            Self::ClickHouse(store) => store.app_titles(apps).await,
         }
     }
 

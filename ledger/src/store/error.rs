@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use schemas::Partition;
 use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 use crate::apply::FoldError;
 
@@ -91,9 +92,16 @@ fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         // A connection that broke in the middle of an answer is a protocol error too.
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        _ if is_disk_full(error) => true,
         // Connection exceptions, shutdowns and starts of the server.
         _ => sqlstate(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
     }
+}
+
+/// SQLite's SQLITE_FULL: the books go on as soon as somebody makes room.
+fn is_disk_full(error: &sqlx::Error) -> bool {
+    let sqlite = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_some());
+    sqlite.is_some_and(|error| error.code().as_deref() == Some("13"))
 }
 
 fn is_transient(error: &sqlx::Error) -> bool {

@@ -190,8 +190,12 @@ impl Worker {
             self.publish(outcome.position, outcome.watermarks);
         }
         let last = self.log.bounds().await?.last;
-        metrics::gauge!(LEDGER_LAG_ENTRIES).set(last.saturating_sub(outcome.position) as f64);
+        self.note_lag(last, outcome.position);
         Ok(())
+    }
+
+    fn note_lag(&self, last: u64, position: u64) {
+        metrics::gauge!(LEDGER_LAG_ENTRIES).set(last.saturating_sub(position) as f64);
     }
 
     /// `None` when cancelled. What may pass is waited for, what refuses again and again is an error.
@@ -206,6 +210,9 @@ impl Worker {
                 Err(error) if error.is_outage() || (error.is_transient() && number < RETRIES_MAX) => {
                     metrics::counter!(LEDGER_RETRIES_TOTAL, "step" => "apply").increment(1);
                     tracing::warn!(error = &error as &dyn std::error::Error, attempt = number, "ledger database failed and is tried again");
+                    if let Ok(bounds) = self.log.bounds().await {
+                        self.note_lag(bounds.last, self.progress.borrow().position);
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -3,6 +3,8 @@
 //! `activity` and `model_usage` are exact without waiting for a refresh: days that are up to date come from `usage_daily`, stale
 //! ones from requests.
 
+use std::collections::HashMap;
+
 use clickhouse::query::Query;
 use clickhouse::{Row, RowOwned, RowRead};
 use schemas::{Day, NanoUsd};
@@ -120,6 +122,16 @@ impl ClickHouseAnalytics {
         let sql = format!("{selection} {} AS s {order}", SOURCES.replace("[owner]", &format!("{account}{key}")));
         let starts = seconds(query.from.start())..seconds(query.to.plus(1).start());
         self.read_steadily(Level::Day, starts, |stale| self.fetch_all(bound(self.client.query(&sql), query).param("stale", stale))).await
+    }
+
+    pub(crate) async fn app_titles(&self, apps: &[&str]) -> Result<HashMap<String, String>, AnalyticsError> {
+        if apps.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = "SELECT app, argMax(assumeNotNull(title), date) FROM app_stats \
+                   WHERE title IS NOT NULL AND title <> '' AND has({apps:Array(String)}, app) GROUP BY app";
+        let rows: Vec<(String, String)> = self.fetch_all(self.client.query(sql).param("apps", apps)).await?;
+        Ok(rows.into_iter().collect())
     }
 
     pub(crate) async fn model_stats(&self, from: Day, to: Day) -> Result<Vec<ModelStatsRow>, AnalyticsError> {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 
 use crate::error::AnalyticsError;
 use crate::store::Access;
@@ -97,5 +97,13 @@ impl SqliteAnalytics {
 }
 
 fn pool(connections_max: u32, wait_max: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections_max).acquire_timeout(wait_max).idle_timeout(None).max_lifetime(None)
+    let pool = SqlitePoolOptions::new().max_connections(connections_max).acquire_timeout(wait_max).idle_timeout(None).max_lifetime(None);
+    // SQLite rolls back by itself when its disk is full, which sqlx does not see: such a connection would take no other
+    // transaction, and is closed.
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }

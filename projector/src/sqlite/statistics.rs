@@ -3,6 +3,8 @@
 //! `activity` and `model_usage` are exact without waiting for a refresh: days that are up to date come from
 //! `usage_daily`, stale ones from `usage_events`, in one statement, that is one snapshot.
 
+use std::collections::HashMap;
+
 use schemas::{Day, NanoUsd};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
@@ -57,6 +59,23 @@ impl SqliteAnalytics {
         let limit = limit.clamp(1, RANKING_ROWS_MAX);
         let rows = sqlx::query(sql).bind(period.to_string()).bind(kind.as_str()).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(ranking_row).collect()
+    }
+}
+
+impl SqliteAnalytics {
+    pub(crate) async fn app_titles(&self, apps: &[&str]) -> Result<HashMap<String, String>, AnalyticsError> {
+        if apps.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // The other columns of a group with one max() are those of the row that has it.
+        let mut sql = QueryBuilder::new("SELECT app, title, max(date) FROM app_stats WHERE title <> '' AND app IN (");
+        let mut names = sql.separated(", ");
+        for app in apps {
+            names.push_bind((*app).to_owned());
+        }
+        sql.push(") GROUP BY app");
+        let rows: Vec<(String, String, String)> = sql.build_query_as().fetch_all(&self.readers).await?;
+        Ok(rows.into_iter().map(|(app, title, _)| (app, title)).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
 use super::{MIGRATIONS_TABLE, StoreError};
 
@@ -32,7 +32,15 @@ impl SqliteControl {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        // SQLite rolls back by itself when its disk is full, which sqlx does not see: such a connection would take no other
+        // transaction, and is closed.
+        let writer = pool().max_connections(1).after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        });
+        let writer = writer.connect_with(options.clone()).await?;
         let readers = pool().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
         let mut migrator = sqlx::migrate!("../migrations/sqlite/control");
         migrator.dangerous_set_table_name(MIGRATIONS_TABLE);

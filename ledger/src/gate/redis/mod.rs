@@ -18,7 +18,7 @@ mod scripts;
 mod seen;
 mod server;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redis::{Cmd, Pipeline};
 use schemas::Timestamp;
@@ -46,6 +46,8 @@ pub struct RedisGate {
     /// How often the server's run was checked and the scripts were loaded.
     vouched: AtomicU64,
     vouching: tokio::sync::Semaphore,
+    /// As the last answer had it; for the metric.
+    is_open: AtomicBool,
 }
 
 /// One script on one shard.
@@ -82,6 +84,7 @@ impl RedisGate {
             seen,
             vouched: AtomicU64::new(0),
             vouching: tokio::sync::Semaphore::new(1),
+            is_open: AtomicBool::new(false),
         }
     }
 
@@ -169,7 +172,7 @@ impl RedisGate {
 
     /// Closes every shard that is open.
     async fn close(&self) -> Result<(), GateError> {
-        metrics::gauge!(GATE_OPEN).set(0.0);
+        self.note_open(false);
         let mut close = Pipeline::new();
         for shard in self.names.shards() {
             close.cmd("HSET").arg(self.names.gate(shard)).arg("open").arg("0").ignore();
@@ -183,7 +186,7 @@ impl RedisGate {
         let not_ready = |learning| GateError::NotReady { retry_after_ms: self.options.gate.not_ready_retry_ms, learning };
         match head.code {
             Code::Closed => {
-                metrics::gauge!(GATE_OPEN).set(0.0);
+                self.note_open(false);
                 let learning = reader.byte()? == 1;
                 Err(not_ready(learning.then_some(head.epoch)))
             }
@@ -202,8 +205,17 @@ impl RedisGate {
             }),
             Code::Ok | Code::NeedKeys | Code::NoHold | Code::Ended | Code::Refused => {
                 self.seen.note(shard, head.epoch, head.tick);
+                self.note_open(true);
                 Ok((head, reader))
             }
+        }
+    }
+
+    /// Only what changes is told: every answer comes by here.
+    fn note_open(&self, is_open: bool) {
+        if self.is_open.load(Ordering::Relaxed) != is_open || !is_open {
+            self.is_open.store(is_open, Ordering::Relaxed);
+            metrics::gauge!(GATE_OPEN).set(if is_open { 1.0 } else { 0.0 });
         }
     }
 

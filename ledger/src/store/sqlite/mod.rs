@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
@@ -112,4 +113,46 @@ fn pool(connections: u32) -> PoolOptions<sqlx::Sqlite> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // SQLite rolls back by itself when its disk is full, which sqlx does not see: such a connection would take no other
+        // transaction, and is closed.
+        .after_release(|connection: &mut sqlx::SqliteConnection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_rolled_back_by_itself_does_not_keep_the_next_from_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger =
+            SqliteLedger::open(&format!("sqlite://{}", folder.path().join("ledger.db").display()), Access::ReadWrite).await.unwrap();
+        let writer = ledger.writer().unwrap();
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        drop(transaction);
+        writer.begin_with("BEGIN IMMEDIATE").await.expect("another transaction");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_waited_for_and_a_broken_rule_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger =
+            SqliteLedger::open(&format!("sqlite://{}", folder.path().join("ledger.db").display()), Access::ReadWrite).await.unwrap();
+        let mut writer = ledger.writer().unwrap().acquire().await.unwrap();
+        sqlx::query("CREATE TABLE filler (name TEXT UNIQUE, content BLOB)").execute(&mut *writer).await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 8").execute(&mut *writer).await.unwrap();
+        let full = sqlx::query("INSERT INTO filler VALUES ('a', zeroblob(1000000))").execute(&mut *writer).await.unwrap_err();
+        let full = LedgerError::from(full);
+        assert!(full.is_outage() && full.is_transient(), "{full:?}");
+        sqlx::query("INSERT INTO filler VALUES ('a', x'00')").execute(&mut *writer).await.unwrap();
+        let twice = sqlx::query("INSERT INTO filler VALUES ('a', x'00')").execute(&mut *writer).await.unwrap_err();
+        assert!(!LedgerError::from(twice).is_transient());
+    }
 }
