@@ -2,7 +2,7 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Requests that ended, by route, outcome and status class.
+/// Requests that ended, by route (`completions`, `messages`, …) and outcome. Those that were refused before are in [`REFUSALS_TOTAL`].
 pub const REQUESTS_TOTAL: &str = "tollgate_requests_total";
 /// Attempts at endpoints, by channel and outcome.
 pub const ATTEMPTS_TOTAL: &str = "tollgate_attempts_total";
@@ -52,7 +52,7 @@ pub const WEBHOOK_ATTEMPTS_TOTAL: &str = "tollgate_webhook_attempts_total";
 
 /// Tells the recorder what each name means. Called once at start.
 pub fn describe() {
-    describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route, outcome and status");
+    describe_counter!(REQUESTS_TOTAL, Unit::Count, "Requests that ended, by route and outcome: ok, error, client_left, unanswered");
     describe_counter!(ATTEMPTS_TOTAL, Unit::Count, "Attempts at endpoints, by channel and outcome");
     describe_counter!(ATTEMPTS_SKIPPED_TOTAL, Unit::Count, "Attempts not made because the channel takes none now, by channel and reason");
     describe_counter!(HEDGES_TOTAL, Unit::Count, "Second attempts begun beside slow ones, by how it ended: won, lost, one_failed");

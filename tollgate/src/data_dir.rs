@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
 const SOCKET_FILE: &str = "admin.sock";
+/// What the operating system takes, without the byte that ends it.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// A folder, not necessarily there yet.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub enum DataDirError {
     Missing { path: PathBuf },
     #[error("data folder {} cannot be used", .path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("data folder {} has too long a path: {} bytes with the name of its socket, and a socket has at most {SOCKET_PATH_BYTES_MAX}", .path.display(), .bytes)]
+    TooLong { path: PathBuf, bytes: usize },
 }
 
 impl DataDir {
@@ -54,13 +58,34 @@ impl DataDir {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&self.path).map_err(|source| self.io(source))?;
+        self.make_private();
         self.lock()
     }
+
+    /// A folder that was there may be open to others; one that is not ours stays as it is.
+    #[cfg(unix)]
+    fn make_private(&self) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Ok(metadata) = fs::metadata(&self.path) else { return };
+        if metadata.permissions().mode() & 0o077 != 0
+            && let Err(error) = fs::set_permissions(&self.path, fs::Permissions::from_mode(0o700))
+        {
+            let path = self.path.display();
+            tracing::warn!(error = &error as &dyn std::error::Error, %path, "the data folder is open to others, and cannot be closed");
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn make_private(&self) {}
 
     /// Takes the lock of a folder that is there.
     pub fn lock(&self) -> Result<LockedDataDir, DataDirError> {
         if !self.path.is_dir() {
             return Err(DataDirError::Missing { path: self.path.clone() });
+        }
+        let bytes = self.socket().as_os_str().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            return Err(DataDirError::TooLong { path: self.path.clone(), bytes });
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);

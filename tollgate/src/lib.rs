@@ -8,6 +8,8 @@ pub mod config;
 pub mod data_dir;
 pub mod deployment;
 pub mod local_api;
+pub mod measuring;
 pub mod serve;
+mod signals;
 pub mod telemetry;
 pub mod welcome;

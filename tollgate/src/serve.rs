@@ -20,7 +20,6 @@ use gateway::providers::demo::Pace;
 use gateway::routing::Routing;
 use gateway::signin::SignInError;
 use gateway::webhooks::WebhookError;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,6 +28,8 @@ use crate::config::{Config, Loaded};
 use crate::data_dir::LockedDataDir;
 use crate::deployment::{Core, OpenError, Roles, StartError, Stores, local_router};
 use crate::local_api::socket;
+use crate::measuring;
+use crate::signals::Signals;
 
 pub use running::Running;
 
@@ -107,12 +108,14 @@ impl StoppedDeployment {
 
 /// Runs a gateway, and the roles beside it that are asked for, until the process is told to stop.
 pub async fn serve(loaded: Loaded, data_dir: LockedDataDir, roles: Roles, options: ServeOptions) -> Result<(), ServeError> {
+    measuring::recorder()?;
     let listener = listen(&loaded.config).await?;
     let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
     let running = Running::start(&loaded, stores, data_dir, roles, options, listener).await?;
     running.print_welcome();
-    wait_for_signal().await;
-    running.stop().await;
+    let mut signals = Signals::listen();
+    signals.next().await;
+    running.stop(async move { signals.next().await }).await;
     Ok(())
 }
 
@@ -123,8 +126,7 @@ fn lanes_wanted() -> usize {
 
 /// Runs a role that answers nobody but operators, until the process is told to stop.
 pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Result<(), ServeError> {
-    let recorder = PrometheusBuilder::new().install_recorder()?;
-    gateway::metrics::describe();
+    let recorder = measuring::recorder()?;
     let config = &loaded.config;
     let listener = listen(config).await?;
     let stores = Stores::open(&loaded, data_dir.path(), roles).await?;
@@ -141,7 +143,7 @@ pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Resu
         tokio::task::spawn_blocking(move || lanes.join()).await
     });
     tracing::info!(roles.ledger = roles.ledger, roles.projector = roles.projector, "ready");
-    wait_for_signal().await;
+    Signals::listen().next().await;
     core.readiness.lost(SHUTTING_DOWN);
     stop_serving.cancel();
     abandon.cancel();
@@ -207,20 +209,4 @@ fn app(config: &Config, core: &Core, demo_pace: Pace) -> AppState {
 fn live_feed(config: &Config, core: &Core, app: &AppState, stop: &CancellationToken) -> LiveFeed {
     let (stores, tasks) = (&core.stores, app.tasks.clone());
     LiveFeed::new(config.live_options(), stores.control.clone(), stores.gate.clone(), stores.log.clone(), tasks, stop.clone())
-}
-
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = interrupted.await;
-        }
-    }
 }

@@ -91,6 +91,14 @@ pub async fn end(
     record.finish_reason = finish.map(|finish| finish.as_str().to_owned());
     record.native_finish_reason.clone_from(&metered.native_finish);
     record.upstream_id = metered.upstream_id;
+    count_end(
+        &open,
+        match &outcome {
+            Outcome::Completed | Outcome::BalanceSpent => "ok",
+            Outcome::Broken(_) => "error",
+            Outcome::ClientLeft => "client_left",
+        },
+    );
     if metered.is_zero_completion {
         open.release("zero_completion").await?;
         cost = Charge::default();
@@ -163,6 +171,7 @@ pub async fn end_unanswered(mut open: OpenRequest, attempts: &mut Attempts<'_>, 
     open.record.provider_cost_nanos = outrun_cost;
     open.record.error_type = Some(error.error_type().as_str().to_owned());
     open.record.http_status = error.status().as_u16();
+    count_end(&open, "unanswered");
     match open.release("upstream_error").await {
         Ok(_) => error,
         Err(failure) => spool_failed(failure),
@@ -219,6 +228,16 @@ fn within_hold(table: &PriceTable, usage: Usage, hold: NanoUsd) -> Usage {
         if fits(middle) { low = middle } else { high = middle - 1 }
     }
     Usage { text_output: low, ..usage }
+}
+
+/// Counts a request that ended, answered or not.
+fn count_end(open: &OpenRequest, outcome: &'static str) {
+    let record = &open.record;
+    ::metrics::counter!(metrics::REQUESTS_TOTAL, "route" => record.api_type.clone(), "outcome" => outcome).increment(1);
+    ::metrics::histogram!(metrics::REQUEST_DURATION_SECONDS).record(record.duration_ms as f64 / 1e3);
+    if let Some(ttft_ms) = record.ttft_ms {
+        ::metrics::histogram!(metrics::TIME_TO_FIRST_TOKEN_SECONDS).record(ttft_ms as f64 / 1e3);
+    }
 }
 
 fn count(open: &OpenRequest, usage: &Usage, anomalies: UsageAnomalies, charged: NanoUsd) {

@@ -15,7 +15,6 @@ use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::operators::MetricsText;
 use gateway::signin::SignIn;
 use gateway::webhooks::Webhooks;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use schemas::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -26,6 +25,7 @@ use super::{SHUTTING_DOWN, ServeError, ServeOptions, app, lanes_wanted, live_fee
 use crate::config::Loaded;
 use crate::data_dir::LockedDataDir;
 use crate::deployment::{Core, Roles, Stores, local_router, offered_channels, operations};
+use crate::measuring;
 use crate::welcome::Welcome;
 
 /// How long analytics are waited for.
@@ -56,8 +56,7 @@ impl Running {
         options: ServeOptions,
         listener: TcpListener,
     ) -> Result<Self, ServeError> {
-        let recorder = PrometheusBuilder::new().install_recorder()?;
-        gateway::metrics::describe();
+        let recorder = measuring::recorder()?;
         let (config, address) = (&loaded.config, listener.local_addr().map_err(ServeError::Serve)?);
         // One gateway at a time: of several that start together, one makes what a first start needs.
         let alone = stores.control.alone().await?;
@@ -139,12 +138,12 @@ impl Running {
         Ok(())
     }
 
-    /// Ends running requests within their grace, then the roles.
-    pub async fn stop(self) {
+    /// Ends running requests within their grace, or when somebody is `impatient`, then the roles.
+    pub async fn stop(self, impatient: impl Future<Output = ()>) {
         tracing::info!("stopping: running requests are finished first");
         self.core.readiness.lost(SHUTTING_DOWN);
         self.stop_serving.cancel();
-        end_requests(&self.app).await;
+        end_requests(&self.app, impatient).await;
         self.background.close();
         if tokio::time::timeout(self.app.options.shutdown_grace, self.background.wait()).await.is_err() {
             tracing::warn!("connections were still open; they are closed");
@@ -157,10 +156,12 @@ impl Running {
 }
 
 /// Running requests have the grace period; then they are ended and settled for what was delivered.
-async fn end_requests(app: &AppState) {
+async fn end_requests(app: &AppState, impatient: impl Future<Output = ()>) {
     app.tasks.close();
-    if tokio::time::timeout(app.options.shutdown_grace, app.tasks.wait()).await.is_ok() {
-        return;
+    tokio::select! {
+        () = app.tasks.wait() => return,
+        () = tokio::time::sleep(app.options.shutdown_grace) => {}
+        () = impatient => {}
     }
     tracing::warn!(requests = app.settlement.in_flight.count(), "running requests are ended");
     app.settlement.in_flight.abort_all();
