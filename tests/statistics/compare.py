@@ -172,11 +172,22 @@ def compare_rankings(tollgate, compared: Compared, requests: list[Request], now)
                 rows = get(tollgate, f"/api/app/rankings{path}?period={kind}&kind={value}&limit=200")["data"]
                 found = [[row["rank"], row[name], row["value"], row["share"], row["change"], row["previous_rank"]] for row in rows]
                 compared.same(f"{kind} {value} of {name}s", found, expected)
-        places = ranking(requests, kind, now, lambda r: r.app, "tokens")
-        rows = get(tollgate, f"/api/app/rankings/apps?period={kind}&limit=200")["data"]
-        found = [[row["rank"], row["app"]["url"] or row["app"]["name"], row["tokens"], row["share"], row["change"]] for row in rows]
-        expected = [[p["rank"], p["subject"], p["value"], number(p["share"]), number(p["change"])] for p in places]
-        compared.same(f"{kind} of apps", found, expected)
+        for value in KINDS:
+            shown = (lambda amount: str(usd(amount).normalize().__format__("f"))) if value == "spend" else (lambda amount: amount)
+            places = ranking(requests, kind, now, lambda r: r.app, value)
+            rows = get(tollgate, f"/api/app/rankings/apps?period={kind}&kind={value}&limit=200")["data"]
+            found = [[row["rank"], row["app"]["url"] or row["app"]["name"], row["app"]["name"], row["value"], row["share"], row["change"]] for row in rows]
+            expected = [
+                [p["rank"], p["subject"], app_name(requests, p["subject"]), shown(p["value"]), number(p["share"]), number(p["change"])]
+                for p in places
+            ]
+            compared.same(f"{kind} {value} of apps", found, expected)
+
+
+def app_name(requests: list[Request], app: str) -> str:
+    """The title an app gave itself on the latest day that it gave one; else its host."""
+    titles = [(r.day, r.title) for r in requests if r.app == app and r.title]
+    return max(titles)[1] if titles else app.split("://")[-1].split("/")[0]
 
 
 def compare_datasets(tollgate, compared: Compared, requests: list[Request], now) -> None:
@@ -198,7 +209,7 @@ def compare_datasets(tollgate, compared: Compared, requests: list[Request], now)
         value = growth if sort == "trending" else {app: sums.tokens for app, sums in within.items()}
         order = sorted(within, key=lambda app: (-value[app], app.encode()))
         order = [app for app in order if sort == "popular" or growth[app] > 0]
-        expected = [(rank, app.split("://")[-1].split("/")[0], within[app].requests, str(within[app].tokens)) for rank, app in enumerate(order, 1)]
+        expected = [(rank, app_name(requests, app), within[app].requests, str(within[app].tokens)) for rank, app in enumerate(order, 1)]
         found = [(row["rank"], row["app_name"], row["total_requests"], row["total_tokens"]) for row in answer["data"]]
         compared.same(f"{sort} apps", found, expected)
 

@@ -32,6 +32,7 @@ class Request:
     channel: str
     provider: str
     app: str
+    title: str
     admitted_at: str
     status: str
     prompt: int
@@ -101,7 +102,7 @@ def ended(event: dict) -> Request:
     return Request(
         id=record["request_id"], terminal=event["type"], recovered=data.get("recovered", False), account=event["subject"],
         key=record.get("api_key_id", ""), model=record["model"], channel=record["channel"], provider=record["provider"],
-        app=record.get("app_url") or record.get("app_title") or "", admitted_at=record["admitted_at"], status=status,
+        app=record.get("app_url") or record.get("app_title") or "", title=record.get("app_title") or "", admitted_at=record["admitted_at"], status=status,
         prompt=sum(usage[name] for name in INPUTS), completion=sum(usage[name] for name in OUTPUTS), reasoning=usage["reasoning"],
         cached=usage["cache_read"], tool_calls=usage["tool_calls"], charge=int(data.get("charge_nanos", "0")),
         cost=None if cost is None else int(cost), duration_ms=record["duration_ms"], ttft_ms=record.get("ttft_ms"),
@@ -115,7 +116,7 @@ def expired(event: dict) -> Request:
     nothing = dict.fromkeys(("prompt", "completion", "reasoning", "cached", "tool_calls", "charge", "duration_ms"), 0)
     return Request(
         id=data["request_id"], terminal="hold.expired", recovered=False, account=event["subject"], key=data.get("api_key_id", ""),
-        model="", channel="", provider="", app="", admitted_at=minted, status="expired", cost=None, ttft_ms=None, **nothing,
+        model="", channel="", provider="", app="", title="", admitted_at=minted, status="expired", cost=None, ttft_ms=None, **nothing,
     )  # fmt: skip
 
 

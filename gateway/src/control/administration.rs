@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-pub use channels::Rotation;
+pub use channels::{Forgotten, Rotation};
 use parking_lot::Mutex as SyncMutex;
 use schemas::{AccountId, KeyId, Timestamp, UserId};
 use tokio::sync::{Mutex, Notify};
@@ -44,7 +44,7 @@ pub enum ControlError {
     #[error("field `{path}` of channel `{channel}`")]
     SecretReference { channel: String, path: String, source: SecretError },
     #[error(
-        "this database was written with secret key {stored}, but the one given is {given}; give the first one (secret_key, or secret.key in the data folder)"
+        "this database was written with secret key {stored}, but the one given is {given}; give the first one (secret_key, or secret.key in the data folder), or, where it is lost, run `tollgate secrets forget`"
     )]
     OtherSecretKey { stored: String, given: String },
     #[error("field `{field}` {message}")]

@@ -43,7 +43,7 @@ pub enum CreditKind {
 }
 
 /// One order, as the administrator gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CreditOrder {
     pub account_id: AccountId,
     pub kind: CreditKind,
@@ -55,6 +55,7 @@ pub struct CreditOrder {
     pub expires_at: Option<Timestamp>,
     pub request_id: Option<RequestId>,
     /// Who ordered it.
+    #[serde(skip)]
     pub actor: String,
 }
 
@@ -223,6 +224,9 @@ impl CreditOrder {
             return invalid("generation_id", "is for refunds and adjustments only");
         }
         for (field, text) in [("reason", &self.reason), ("reference", &self.reference)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return invalid(field, "must say something where it is given");
+            }
             if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX || text.chars().any(char::is_control)) {
                 return invalid(field, &format!("must have at most {TEXT_CHARS_MAX} characters and no control characters"));
             }

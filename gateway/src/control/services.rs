@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Control;
 use super::announcements::announce_due;
-use super::credits::CreditDesk;
+use super::credits::{Booked, CreditDesk, CreditError, CreditOrder};
 use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
+use super::store::Act;
 use super::usage_cache::UsageCache;
 use crate::admission::FreeTier;
 use crate::routing::Routing;
@@ -59,6 +60,18 @@ impl Services {
             usage: UsageCache::default(),
             stats: EndpointStatsCache::default(),
         })
+    }
+
+    /// Orders a credit for an administrator, and records who did.
+    pub async fn credit(&self, act: &Act, order: &CreditOrder) -> Result<Booked, CreditError> {
+        let booked = self.credits.order(order, act.at).await?;
+        // The books have it, with who ordered it: a record that cannot be written does not undo that.
+        if !booked.repeated
+            && let Err(error) = self.control.store().record_credit(act, order).await
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, account.id = %order.account_id, "a credit was booked and not recorded");
+        }
+        Ok(booked)
     }
 
     /// What routing goes by beside the catalog; where nobody shared any, nothing is configured.

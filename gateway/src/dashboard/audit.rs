@@ -70,6 +70,7 @@ pub async fn get_account_audit(State(dashboard): State<Arc<Dashboard>>, member: 
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
 mod tests {
     use super::*;
 

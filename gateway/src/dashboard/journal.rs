@@ -82,7 +82,7 @@ pub async fn list_ledger_entries(
         from: filters.from,
         to: filters.to,
         cursor: filters.cursor,
-        limit: page_limit(filters.limit) as usize,
+        limit: page_limit(filters.limit)? as usize,
     };
     let page = dashboard.services.ledger.journal(query).await?;
     Ok(DataPage { data: page.items.into_iter().map(EntryView::from).collect(), next_cursor: page.next_cursor })

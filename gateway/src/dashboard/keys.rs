@@ -171,7 +171,7 @@ pub async fn list_app_keys(
     signed_in: SignedIn,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<AppKey>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit));
+    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
     let store = dashboard.services.control.store();
     let creator = if member.role == Some(Role::Member) { Some(signed_in.user.id) } else { None };
     let page = KeyQuery { account: Some(member.account_id), creator, include_disabled: true, offset, limit: limit + 1 };

@@ -5,9 +5,13 @@ use crate::http::error::ApiError;
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 200;
 
-/// Rows of one page: 50 unless said, at most 200.
-pub fn page_limit(asked: Option<u32>) -> u32 {
-    asked.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
+/// Rows of one page: 50 unless said, 1 to 200.
+pub fn page_limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    let limit = asked.unwrap_or(PAGE_DEFAULT);
+    if (1..=PAGE_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::bad_request("limit", format!("`limit` must be from 1 to {PAGE_MAX}")))
 }
 
 /// Where a page begins, from the page before.

@@ -57,7 +57,7 @@ pub async fn redeem_code(
         ClaimedCode::Unknown => return Err(unknown()),
         ClaimedCode::Used => return Err(used()),
         ClaimedCode::Expired => {
-            let error = ApiError::new(ErrorType::NotFound, "This code has expired.").with_status(StatusCode::GONE);
+            let error = ApiError::new(ErrorType::NotFound, "This code has expired or was withdrawn.").with_status(StatusCode::GONE);
             return Err(error.with_param("code"));
         }
         ClaimedCode::Theirs { amount, label } => (amount, label),

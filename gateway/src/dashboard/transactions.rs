@@ -13,7 +13,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use ledger::LedgerError;
 use ledger::apply::TransactionKind;
-use ledger::store::{LedgerStore, Transaction, TransactionQuery};
+use ledger::store::{Transaction, TransactionQuery};
 use projector::GenerationQuery;
 use schemas::{AccountId, KeyId, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ pub async fn list_account_transactions(
     member: Member,
     UrlQuery(filters): UrlQuery<Filters>,
 ) -> Result<DataPage<TransactionView>, ApiError> {
-    let limit = page_limit(filters.limit) as usize;
+    let limit = page_limit(filters.limit)? as usize;
     let page = dashboard.services.ledger.transactions(filters.query(member.account_id, limit)?).await?;
     let models = models_of(&dashboard, member.account_id, &page.items).await;
     let view = |transaction: Transaction| TransactionView {
@@ -154,7 +154,7 @@ async fn models_of(dashboard: &Dashboard, account: AccountId, items: &[Transacti
     }
 }
 
-/// The same as a file, without a limit.
+/// All of them as a file: what the books have, then the names of key and model as they are now.
 #[utoipa::path(get, path = "/api/app/accounts/{account}/transactions.csv", tag = "money",
     params(("account" = String, Path), ("kind" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("generation_id" = Option<String>, Query)),
@@ -165,8 +165,10 @@ pub async fn export_transactions(
     UrlQuery(filters): UrlQuery<Filters>,
 ) -> Result<Response, ApiError> {
     let query = TransactionQuery { cursor: None, ..filters.query(member.account_id, CSV_PAGE)? };
-    let head = Bytes::from_static(b"id,created_at,kind,amount_usd,balance_after_usd,generation_id,key_id,reference,reason\r\n");
-    let pages = stream::unfold(Some((dashboard.services.ledger.clone(), query, Some(head))), next_page);
+    let head =
+        Bytes::from_static(b"id,created_at,kind,amount_usd,balance_after_usd,generation_id,key_id,reference,reason,key_name,model\r\n");
+    let download = Download { dashboard, account: member.account_id, query, head: Some(head) };
+    let pages = stream::unfold(Some(download), next_page);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"transactions.csv\"")),
@@ -175,30 +177,43 @@ pub async fn export_transactions(
 }
 
 /// What is left of a download.
-type Rest = Option<(LedgerStore, TransactionQuery, Option<Bytes>)>;
+struct Download {
+    dashboard: Arc<Dashboard>,
+    account: AccountId,
+    query: TransactionQuery,
+    head: Option<Bytes>,
+}
 
 /// The next piece of a download: a page, with the head before the first one.
-async fn next_page(rest: Rest) -> Option<(Result<Bytes, LedgerError>, Rest)> {
-    let (ledger, query, head) = rest?;
-    let page = match ledger.transactions(query.clone()).await {
+async fn next_page(rest: Option<Download>) -> Option<(Result<Bytes, LedgerError>, Option<Download>)> {
+    let Download { dashboard, account, query, head } = rest?;
+    let page = match dashboard.services.ledger.transactions(query.clone()).await {
         Ok(page) => page,
         Err(error) => return Some((Err(error), None)),
     };
+    let models = models_of(&dashboard, account, &page.items).await;
     let mut text = String::from_utf8(head.unwrap_or_default().to_vec()).unwrap_or_default();
     for item in &page.items {
-        write_line(&mut text, item);
+        let key = item.key_id.map(|key| key_name(&dashboard, key).name).unwrap_or_default();
+        let model = item.request_id.and_then(|request| models.get(&request));
+        write_line(&mut text, item, &key, model.map_or("", String::as_str));
     }
-    let rest = page.next_cursor.map(|cursor| (ledger, TransactionQuery { cursor: Some(cursor), ..query }, None));
+    let rest = page.next_cursor.map(|cursor| Download {
+        dashboard,
+        account,
+        query: TransactionQuery { cursor: Some(cursor), ..query },
+        head: None,
+    });
     Some((Ok(Bytes::from(text)), rest))
 }
 
-fn write_line(out: &mut String, item: &Transaction) {
+fn write_line(out: &mut String, item: &Transaction, key_name: &str, model: &str) {
     let request = item.request_id.map(|request| request.to_string()).unwrap_or_default();
     let key = item.key_id.map(|key| key.to_string()).unwrap_or_default();
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "{},{},{},{},{},{request},{key},{},{}\r",
+        "{},{},{},{},{},{request},{key},{},{},{},{}\r",
         field(&item.id),
         item.created_at,
         item.kind.name(),
@@ -206,6 +221,8 @@ fn write_line(out: &mut String, item: &Transaction) {
         item.balance_after,
         field(item.reference.as_deref().unwrap_or_default()),
         field(item.reason.as_deref().unwrap_or_default()),
+        field(key_name),
+        field(model),
     );
 }
 

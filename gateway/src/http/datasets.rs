@@ -226,17 +226,20 @@ async fn list_popular_apps(
     };
     let meta = DatasetMeta { as_of: caller.now, start_date: start, end_date: end, version: "v1" };
     let ranked = rank_apps(&groups, &before, query.sort);
+    let shown: Vec<(usize, &UsageGroup)> = (1..).zip(ranked).skip(offset).take(limit).collect();
+    let names: Vec<&str> = shown.iter().filter_map(|(_, group)| group.values.first()).map(String::as_str).collect();
+    let titles = services.analytics.app_titles(&names).await?;
     let row = |(rank, group): (usize, &UsageGroup)| {
         let app = group.values.first().map_or("", String::as_str);
         PopularApp {
             rank,
             app_id: app_id(app),
-            app_name: AppView::of(app).name,
+            app_name: AppView::titled(app, &titles).name,
             total_requests: group.totals.requests,
             total_tokens: group.totals.tokens().to_string(),
         }
     };
-    Ok(Json(PopularApps { data: (1..).zip(ranked).skip(offset).take(limit).map(row).collect(), meta }))
+    Ok(Json(PopularApps { data: shown.into_iter().map(row).collect(), meta }))
 }
 
 /// Best first, equals by name; requests that name no app are nobody's.

@@ -57,7 +57,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        parse_json(&read_admin_body(request).await?).map(Self)
+        let body = read_admin_body(request).await?;
+        // An array would be taken for a structure's fields in the order of its source.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::invalid("request body: a JSON object is needed, not an array"));
+        }
+        parse_json(&body).map(Self)
     }
 }
 
@@ -90,10 +95,21 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 /// 400 that names a field by its path; `.` is the body itself, `?` somewhere in it.
 pub fn field_error(path: &str, problem: &dyn std::fmt::Display) -> ApiError {
     if matches!(path, "." | "?") {
-        ApiError::invalid(format!("request body: {problem}"))
+        let problem = problem.to_string();
+        let error = ApiError::invalid(format!("request body: {problem}"));
+        match named_field(&problem) {
+            Some(name) => error.with_param(name),
+            None => error,
+        }
     } else {
         ApiError::bad_request(path, format!("`{path}`: {problem}"))
     }
+}
+
+/// The field that serde says is missing or unknown.
+fn named_field(problem: &str) -> Option<&str> {
+    let rest = ["missing field `", "unknown field `", "duplicate field `"].into_iter().find_map(|words| problem.strip_prefix(words))?;
+    rest.split_once('`').map(|(name, _)| name)
 }
 
 /// The query of a URL; an unreadable value is told with its name.
@@ -105,7 +121,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for UrlQuery<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query.map(|query| Self(query.0)).map_err(|error| ApiError::invalid(format!("query: {}", error.body_text())))
+        query.map(|query| Self(query.0)).map_err(|error| query_error(&error.body_text()))
+    }
+}
+
+/// 400 that names a parameter; what axum says is `Failed …: name: problem`.
+fn query_error(text: &str) -> ApiError {
+    let problem = text.split_once(": ").map_or(text, |(_, problem)| problem);
+    match problem.split_once(": ") {
+        Some((name, problem)) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+            ApiError::bad_request(name, format!("`{name}`: {problem}"))
+        }
+        _ => match named_field(problem) {
+            Some(name) => ApiError::invalid(format!("query: {problem}")).with_param(name),
+            None => ApiError::invalid(format!("query: {problem}")),
+        },
     }
 }
 

@@ -41,12 +41,14 @@ pub enum Command {
     },
     /// Show one channel with its models and prices; never its key
     Show {
+        /// Its name, or its id
         id: String,
         #[command(flatten)]
         output: OutputArguments,
     },
     /// Show how a channel has been doing
     Health {
+        /// Its name, or its id
         id: String,
         #[command(flatten)]
         output: OutputArguments,
@@ -60,18 +62,23 @@ pub enum Command {
     },
     /// Send no more requests to a channel
     Disable {
+        /// Its name, or its id
         id: String,
         #[command(flatten)]
         output: OutputArguments,
     },
     /// Take a disabled channel back into use
     Enable {
+        /// Its name, or its id
         id: String,
         #[command(flatten)]
         output: OutputArguments,
     },
     /// Remove a channel
-    Delete { id: String },
+    Delete {
+        /// Its name, or its id
+        id: String,
+    },
 }
 
 pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliError> {
@@ -93,11 +100,11 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
             output::list(&channels, COLUMNS, output)?;
         }
         Command::Show { id, output } => {
-            let answer = administration.get(&path(&id)).await?;
+            let answer = administration.get(&path(&id_of(&administration, &id).await?)).await?;
             output::object(&output::data(&answer)?, output)?;
         }
         Command::Health { id, output } => {
-            let answer = administration.get(&format!("{}/health", path(&id))).await?;
+            let answer = administration.get(&format!("{}/health", path(&id_of(&administration, &id).await?))).await?;
             output::object(&output::data(&answer)?, output)?;
         }
         Command::Test { name, output } => {
@@ -108,7 +115,7 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
         Command::Disable { id, output } => set_status(&administration, &id, "disabled", output).await?,
         Command::Enable { id, output } => set_status(&administration, &id, "enabled", output).await?,
         Command::Delete { id } => {
-            administration.delete(&path(&id)).await?;
+            administration.delete(&path(&id_of(&administration, &id).await?)).await?;
             output::line("deleted")?;
         }
     }
@@ -116,15 +123,23 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
     Ok(code)
 }
 
-/// Prints what came back; false when the channel failed.
-async fn test(administration: &Administration, name: &str, output: OutputArguments) -> Result<bool, CliError> {
-    let mut id = name.to_owned();
+/// The id of a channel that is called so; what looks like an id, or what no channel is called, is taken for one.
+async fn id_of(administration: &Administration, name: &str) -> Result<String, CliError> {
+    if name.starts_with("chan_") {
+        return Ok(name.to_owned());
+    }
     for channel in lists::read(administration, "/api/v1/admin/channels", lists::Arguments::all()).await? {
         let channel: output::Record = output::parse(&channel)?;
         if output::cell(&channel, "name") == name {
-            id = output::cell(&channel, "id");
+            return Ok(output::cell(&channel, "id"));
         }
     }
+    Ok(name.to_owned())
+}
+
+/// Prints what came back; false when the channel failed.
+async fn test(administration: &Administration, name: &str, output: OutputArguments) -> Result<bool, CliError> {
+    let id = id_of(administration, name).await?;
     let answer = administration.post(&format!("{}/test", path(&id)), &json!({})).await?;
     let probe = output::data(&answer)?;
     output::object(&probe, output)?;
@@ -132,7 +147,7 @@ async fn test(administration: &Administration, name: &str, output: OutputArgumen
 }
 
 async fn set_status(administration: &Administration, id: &str, status: &str, output: OutputArguments) -> Result<(), CliError> {
-    let answer = administration.patch(&path(id), &json!({ "status": status })).await?;
+    let answer = administration.patch(&path(&id_of(administration, id).await?), &json!({ "status": status })).await?;
     output::object(&output::data(&answer)?, output)
 }
 

@@ -48,6 +48,8 @@ pub enum CliError {
     File { path: PathBuf, source: std::io::Error },
     #[error("`{}`: {message}", .path.display())]
     FileContent { path: PathBuf, message: String },
+    #[error("{name}: {message}")]
+    Argument { name: &'static str, message: String },
     #[error("the runtime could not start")]
     Runtime(#[source] std::io::Error),
     #[error("standard output is closed")]

@@ -43,6 +43,8 @@ pub enum ImportError {
     Begins(u64),
     #[error("the archive's head is {found}, not the one that was asked for")]
     AnotherHead { found: String },
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     #[error("the archive is empty")]
     Empty,
     /// A server dropped an event as a duplicate, or somebody else wrote.
@@ -71,6 +73,9 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
 
 /// The archive, every part of it read and checked before anything is written.
 fn checked(arguments: &Arguments) -> Result<Archive, ImportError> {
+    if !arguments.from.is_dir() {
+        return Err(ImportError::NoFolder(arguments.from.clone()));
+    }
     let archive = Archive::open(&arguments.from)?;
     let (Some(first), Some(head)) = (archive.first(), archive.head()) else { return Err(ImportError::Empty) };
     if first != 1 {

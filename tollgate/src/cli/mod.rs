@@ -103,7 +103,7 @@ impl Command {
     /// What is logged unless `TOLLGATE_LOG` says otherwise: a server tells what it does, a command only what is wrong.
     const fn default_log_filter(&self) -> &'static str {
         match self {
-            Self::Serve(_) | Self::Gateway(_) | Self::Ledger(_) | Self::Projector(_) => "info",
+            Self::Serve(_) | Self::Gateway(_) | Self::Ledger(_) | Self::Projector(_) => "info,sqlx::postgres::notice=warn",
             // What an operator should mend at the brokers is said by every server's start.
             _ => "warn,eventlog::log::jetstream::connect=error",
         }

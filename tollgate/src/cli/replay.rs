@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Stop after this position of the event log [default: its end]
     #[arg(long, value_name = "POSITION")]
     to_seq: Option<u64>,
-    /// Compare with the live stores, bit for bit; exit code 1 on any difference
+    /// Compare with the live stores, bit for bit, at the position they stand at; exit code 1 on any difference
     #[arg(long)]
     verify: bool,
     /// A new or empty folder for the rebuilt stores [default with --verify: one that is removed afterwards]

@@ -59,7 +59,8 @@ fn written_request(models: &[String], provider: Option<&str>, max_tokens: Option
     if let Some(text) = provider {
         request.insert(
             "provider".to_owned(),
-            serde_json::from_str(text).map_err(|error| CliError::Answer(format!("--provider is not JSON: {error}")))?,
+            serde_json::from_str(text)
+                .map_err(|error| CliError::Argument { name: "--provider", message: format!("not valid JSON: {error}") })?,
         );
     }
     if let Some(cap) = max_tokens {
@@ -69,12 +70,13 @@ fn written_request(models: &[String], provider: Option<&str>, max_tokens: Option
 }
 
 fn read_json(file: &Path) -> Result<Value, CliError> {
-    let unreadable = |error: String| CliError::Answer(format!("{} could not be read: {error}", file.display()));
     let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map(drop)
     } else {
-        text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
-    }
-    serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+        std::fs::read_to_string(file).map(|read| text = read)
+    };
+    read.map_err(|source| CliError::File { path: file.to_owned(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|error| CliError::FileContent { path: file.to_owned(), message: format!("not valid JSON: {error}") })
 }

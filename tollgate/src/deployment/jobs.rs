@@ -9,7 +9,8 @@ use eventlog::EventLog;
 use ledger::audit::{AuditError, AuditReport, Difference};
 use ledger::heads::HeadsLog;
 use ledger::store::{Access, LedgerError};
-use projector::{AnalyticsError, AnalyticsStore};
+use projector::{AnalyticsError, AnalyticsStore, Dimension, Interval, UsageQuery};
+use schemas::{AccountId, Day, NanoUsd, Timestamp};
 use serde::Serialize;
 
 use super::archiving::{ArchivingFailure, with_archive};
@@ -20,6 +21,8 @@ use crate::local_api::{AuditRequest, ReplayRequest};
 
 /// Analytics that do not move for so long are behind for good.
 const ANALYTICS_PATIENCE: Duration = Duration::from_secs(2);
+/// Looks at rollups and requests, until one sees both at one position.
+const ROLLUP_TRIES: u32 = 5;
 
 /// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,10 @@ pub enum JobFailure {
     Folder { path: PathBuf, source: std::io::Error },
     #[error("folder {} is not empty; live or old stores are never replayed into", .0.display())]
     NotEmpty(PathBuf),
+    #[error(
+        "the live {store} stand at log position {live}, not {asked}: leave --to-seq out to compare with them, or --verify to only rebuild"
+    )]
+    OtherPosition { store: &'static str, live: u64, asked: u64 },
 }
 
 /// Verifies ledger = events = analytics = balance gate.
@@ -51,6 +58,7 @@ pub async fn audit(core: Arc<Core>, request: AuditRequest, progress: ProgressSen
     };
     let mut report = ledger::audit::audit(&stores.ledger, &log, Some(&stores.gate), &mut tell).await?;
     compare_analytics(&core, &mut report).await?;
+    compare_rollups(&core, &mut report).await?;
     report.ok = report.differences.is_empty();
     Ok(report)
 }
@@ -88,6 +96,53 @@ async fn compare_analytics(core: &Core, report: &mut AuditReport) -> Result<(), 
     }
     report.checked.insert("analytics_account_days".to_owned(), days.len() as u64);
     report.checked.insert("analytics_position".to_owned(), position);
+    Ok(())
+}
+
+/// Σ charges per UTC day, as the rollups that people read have them and as the requests they are made of. While requests are
+/// projected the two are of two moments: then it is tried again, and left to another audit in the end.
+async fn compare_rollups(core: &Core, report: &mut AuditReport) -> Result<(), JobFailure> {
+    let analytics = &core.stores.analytics;
+    for _ in 0..ROLLUP_TRIES {
+        let position = analytics.position().await?;
+        let of_requests = analytics.charge_totals_at(position).await?;
+        let by_day = UsageQuery {
+            account: None,
+            key: None,
+            model: None,
+            app: None,
+            filters: Vec::new(),
+            interval: Interval::Day,
+            from: Timestamp::from_micros(0),
+            to: Timestamp::now().day().plus(2).start(),
+            by: vec![Dimension::Time],
+        };
+        let of_rollups = analytics.usage(&by_day).await?;
+        if analytics.position().await? != position {
+            tokio::time::sleep(ANALYTICS_PATIENCE).await;
+            continue;
+        }
+        let mut days = BTreeMap::<Day, (NanoUsd, NanoUsd)>::new();
+        for total in of_requests.iter().filter(|total| total.account_id != AccountId::SYSTEM) {
+            let (expected, _) = days.entry(total.day).or_default();
+            *expected = expected.saturating_add(total.charged);
+        }
+        for group in &of_rollups {
+            let Some(at) = group.at else { continue };
+            let (_, found) = days.entry(at.day()).or_default();
+            *found = found.saturating_add(group.totals.charged);
+        }
+        report.checked.insert("analytics_rollup_days".to_owned(), days.len() as u64);
+        for (day, (expected, found)) in days.into_iter().filter(|(_, (expected, found))| expected != found) {
+            report.differences.push(Difference {
+                kind: "analytics_rollup".to_owned(),
+                subject: day.to_string(),
+                expected: expected.to_string(),
+                found: found.to_string(),
+            });
+        }
+        return Ok(());
+    }
     Ok(())
 }
 
@@ -141,6 +196,7 @@ async fn replay_ledger(
 ) -> Result<(), JobFailure> {
     // The live digests come first: they say at which position the two are compared.
     let live = if request.verify { Some(core.stores.ledger.snapshot_digests().await?) } else { None };
+    check_position("books", live.as_ref().map(|live| live.position), request)?;
     let to_position = request.to_position.or(live.as_ref().map(|live| live.position));
     let rebuilt = RebuiltLedger::open(&core.stores.ledger, request.ledger_into.as_deref(), folder, request.into.is_some()).await?;
     let into = rebuilt.store().clone().with_heads(HeadsLog::open(folder, Access::ReadWrite)?);
@@ -153,8 +209,7 @@ async fn replay_ledger(
     let replayed = replayed?;
     report.events = report.events.max(replayed.events);
     report.heads = replayed.heads.iter().map(|head| (head.partition.to_string(), hex::encode(head.head))).collect();
-    let comparable = live.filter(|live| request.to_position.is_none_or(|position| position == live.position));
-    if let Some(live) = comparable {
+    if let Some(live) = live {
         compare(&live.tables, &replayed.digests, &mut report.differences);
     }
     report.digests.extend(replayed.digests);
@@ -169,6 +224,7 @@ async fn replay_analytics(
     report: &mut ReplayReport,
 ) -> Result<(), JobFailure> {
     let live = if request.verify { Some(core.stores.analytics.snapshot_digests().await?) } else { None };
+    check_position("analytics", live.as_ref().map(|live| live.position), request)?;
     let to_position = request.to_position.or(live.as_ref().map(|live| live.position));
     let into = AnalyticsStore::open(&format!("sqlite://{}", folder.join("analytics.db").display()), projector::Access::ReadWrite).await?;
     into.migrate().await?;
@@ -178,12 +234,19 @@ async fn replay_analytics(
     };
     let replayed = projector::replay::replay(log, &into, options, &mut tell).await?;
     report.events = report.events.max(replayed.events);
-    let comparable = live.filter(|live| request.to_position.is_none_or(|position| position == live.position));
-    if let Some(live) = comparable {
+    if let Some(live) = live {
         compare(&live.tables, &replayed.digests.tables, &mut report.differences);
     }
     report.digests.extend(replayed.digests.tables);
     Ok(())
+}
+
+/// Stores of two positions cannot be compared: what was not compared must not look identical.
+fn check_position(store: &'static str, live: Option<u64>, request: &ReplayRequest) -> Result<(), JobFailure> {
+    match (live, request.to_position) {
+        (Some(live), Some(asked)) if live != asked => Err(JobFailure::OtherPosition { store, live, asked }),
+        _ => Ok(()),
+    }
 }
 
 fn compare(live: &BTreeMap<String, String>, replayed: &BTreeMap<String, String>, differences: &mut Vec<Difference>) {

@@ -20,4 +20,4 @@ pub use core::{Core, Roles, StartError};
 pub use local_routes::local_router;
 pub use offer::offered_channels;
 pub use operations::operations;
-pub use stores::{OpenError, Stores, open_log};
+pub use stores::{OpenError, Stores, forget_lost_secrets, open_log};

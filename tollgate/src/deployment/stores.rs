@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use eventlog::{Disk, EventLog, FileDisk, JetStreamOptions, LogError, LogOptions, Recovery, Spool, SpoolError};
 use gateway::control::secrets::{Secret, SecretError, SecretKey};
-use gateway::control::store::{ControlStore, StoreError};
-use gateway::control::{Control, ControlError};
+use gateway::control::store::{Act, ControlStore, StoreError};
+use gateway::control::{Control, ControlError, Forgotten};
 use ledger::gate::{BalanceGate, RedisGateError, RedisGateOptions};
 use ledger::heads::HeadsLog;
 use ledger::store::{LedgerError, LedgerStore};
@@ -15,8 +15,8 @@ use projector::{AnalyticsError, AnalyticsStore, Retry};
 use schemas::Timestamp;
 
 use super::core::Roles;
-use crate::config::Loaded;
 use crate::config::backends::{Balance, Events};
+use crate::config::{Config, Loaded};
 
 /// Brokers that are away are waited for: nothing is lost meanwhile, and there is nothing else to do.
 const LOG_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -63,12 +63,7 @@ impl Stores {
     /// can do their work without it: only the projector needs analytics, only a gateway the balance gate.
     pub async fn open(loaded: &Loaded, data_dir: &Path, here: Roles) -> Result<Self, OpenError> {
         let config = &loaded.config;
-        let secret_key = match &config.secret_key {
-            Some(reference) => SecretKey::from_secret(&Secret::resolve(reference)?)?,
-            None => SecretKey::load_or_create(data_dir)?,
-        };
-        let previous = config.previous_secret_keys.iter().map(|reference| SecretKey::from_secret(&Secret::resolve(reference)?));
-        let secret_key = secret_key.with_previous(previous.collect::<Result<_, SecretError>>()?);
+        let secret_key = secret_key(config, data_dir)?;
         let ledger = open_ledger(loaded, data_dir).await?;
         let control = Control::open(ControlStore::open(&loaded.backends.database.url()).await?, secret_key, Timestamp::now()).await?;
         let analytics = analytics_for(loaded, here).await?;
@@ -77,6 +72,25 @@ impl Stores {
         let gate = gate_for(loaded, here).await?;
         Ok(Self { control, ledger, analytics, log, spool, recovery, gate })
     }
+}
+
+/// The deployment's secret key, which also opens what those before it sealed.
+fn secret_key(config: &Config, data_dir: &Path) -> Result<SecretKey, SecretError> {
+    let secret_key = match &config.secret_key {
+        Some(reference) => SecretKey::from_secret(&Secret::resolve(reference)?)?,
+        None => SecretKey::load_or_create(data_dir)?,
+    };
+    let previous = config.previous_secret_keys.iter().map(|reference| SecretKey::from_secret(&Secret::resolve(reference)?));
+    Ok(secret_key.with_previous(previous.collect::<Result<_, _>>()?))
+}
+
+/// Gives up what a lost secret key sealed; the data folder's lock must be held. `None` where nothing is lost.
+pub async fn forget_lost_secrets(loaded: &Loaded, data_dir: &Path) -> Result<Option<Forgotten>, OpenError> {
+    let key = secret_key(&loaded.config, data_dir)?;
+    let store = ControlStore::open(&loaded.backends.database.url()).await.map_err(ControlError::from)?;
+    let forgotten = Control::forget_lost_secrets(&store, &key, &Act::new("local", Timestamp::now())).await;
+    store.close().await;
+    Ok(forgotten?)
 }
 
 /// The books, migrated. Their heads are checkpointed in the data folder.

@@ -66,7 +66,7 @@ async fn a_route_is_explained_beside_a_running_and_on_a_stopped_deployment() {
     let unknown = deployment.ran(&["route", "explain", "acme/none"]);
     assert!(unknown.code == 1 && unknown.stderr.contains("not a valid model ID"), "{unknown:?}");
     let wrong = deployment.ran(&["route", "explain", MODEL, "--provider", "{zdr}"]);
-    assert!(wrong.code == 1 && wrong.stderr.contains("--provider is not JSON"), "{wrong:?}");
+    assert!(wrong.code == 1 && wrong.stderr.contains("--provider: not valid JSON"), "{wrong:?}");
 
     deployment.stop();
     assert_eq!(explain_all(&deployment), running, "a stopped deployment tells the same");

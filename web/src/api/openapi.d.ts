@@ -329,7 +329,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same as a file, without a limit. */
+        /** All of them as a file: what the books have, then the names of key and model as they are now. */
         get: operations["export_transactions"];
         put?: never;
         post?: never;
@@ -839,7 +839,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Apps that said who they are (`HTTP-Referer`, `X-Title`), by tokens. */
+        /** Apps that said who they are (`HTTP-Referer`, `X-Title`). */
         get: operations["list_app_rankings"];
         put?: never;
         post?: never;
@@ -4350,6 +4350,8 @@ export interface components {
             /** Format: double */
             change?: number | null;
             /** Format: int64 */
+            previous_rank?: number | null;
+            /** Format: int64 */
             rank: number;
             /** Format: int64 */
             requests: number;
@@ -4357,6 +4359,8 @@ export interface components {
             share: number;
             /** Format: int64 */
             tokens: number;
+            /** @description A count, or decimal text in USD where spend is ranked. */
+            value: Record<string, never>;
         };
         RankedAuthor: {
             author: string;
@@ -4397,6 +4401,8 @@ export interface components {
                 /** Format: double */
                 change?: number | null;
                 /** Format: int64 */
+                previous_rank?: number | null;
+                /** Format: int64 */
                 rank: number;
                 /** Format: int64 */
                 requests: number;
@@ -4404,6 +4410,8 @@ export interface components {
                 share: number;
                 /** Format: int64 */
                 tokens: number;
+                /** @description A count, or decimal text in USD where spend is ranked. */
+                value: Record<string, never>;
             }[];
             period: components["schemas"]["Days"];
         };
@@ -8746,6 +8754,8 @@ export interface operations {
                 kind?: string;
                 from?: components["schemas"]["Timestamp"];
                 to?: components["schemas"]["Timestamp"];
+                /** @description Those of one request. */
+                generation_id?: string;
             };
             header?: never;
             path: {

@@ -3,9 +3,10 @@
 use schemas::{ChannelId, Timestamp};
 
 use super::{Control, ControlError, SECRET_KEY_ID};
-use crate::control::channel::ChannelSpec;
+use crate::control::balance_alert::mint_secret;
+use crate::control::channel::{Availability, ChannelSpec};
 use crate::control::secrets::{Secret, SecretError, SecretKey};
-use crate::control::store::{Act, ChannelDraft, ManagedBy, StoreError, StoredChannel};
+use crate::control::store::{Act, ChannelDraft, ControlStore, ManagedBy, StoreError, StoredChannel};
 
 /// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -13,6 +14,17 @@ pub struct Rotation {
     /// Channels whose keys were sealed anew.
     pub channels: usize,
     /// Names the key they are sealed with now.
+    pub secret_key_id: String,
+}
+
+/// What was given up with a secret key that is lost.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Forgotten {
+    /// Names of the channels that are disabled until they are given keys again.
+    pub channels: Vec<String>,
+    /// Accounts whose balance alerts have new secrets, which nobody knows: each is to be made anew.
+    pub balance_alerts: usize,
+    /// Names the key that holds from now on.
     pub secret_key_id: String,
 }
 
@@ -149,6 +161,35 @@ impl Control {
         let channels = self.channels_now().await?;
         self.swap(self.0.catalog.load().with_channels(&channels, &self.0.secret_key)?);
         Ok(())
+    }
+
+    /// Gives up what a lost secret key sealed, so that the store can be opened with this one. `None`, and nothing changes, where
+    /// this one opens everything.
+    pub async fn forget_lost_secrets(store: &ControlStore, key: &SecretKey, act: &Act) -> Result<Option<Forgotten>, ControlError> {
+        if store.setting(SECRET_KEY_ID).await?.is_none_or(|stored| key.opens(&stored)) {
+            return Ok(None);
+        }
+        let mut channels = Vec::new();
+        for channel in store.channels().await? {
+            if channel.api_keys(key).is_ok() {
+                continue;
+            }
+            let spec = ChannelSpec { status: Availability::Disabled, ..channel.spec };
+            channels.push(spec.name.clone());
+            let draft = ChannelDraft { id: channel.id, spec, sealed_api_key: None, sealed_api_keys: None, managed_by: channel.managed_by };
+            store.save_channel(act, &draft).await?;
+        }
+        let mut resealed = Vec::new();
+        for alert in store.balance_alerts().await? {
+            let row_id = alert.id.to_string();
+            if key.open(&row_id, &alert.sealed_secret).is_err() {
+                resealed.push((alert.id, key.seal(&row_id, &mint_secret()?)?));
+            }
+        }
+        store.reseal_balance_alerts(&resealed).await?;
+        // Last: until it is written, all of this can be repeated.
+        store.reseal_channels(act, &[], (SECRET_KEY_ID, &key.id())).await?;
+        Ok(Some(Forgotten { channels, balance_alerts: resealed.len(), secret_key_id: key.id() }))
     }
 
     /// Seals every stored secret anew with the present secret key; those it was sealed with before are then no longer needed.

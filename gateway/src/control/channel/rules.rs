@@ -223,7 +223,9 @@ fn check_name(name: &str, problems: &mut Problems) {
 fn check_base_url(provider: ProviderKind, base_url: Option<&str>, problems: &mut Problems) {
     match base_url {
         Some(_) if provider == ProviderKind::Demo => problems.add("base_url", "the demo provider is built in and has no base_url"),
-        Some(url) if !is_http_url(url) => problems.add("base_url", format!("`{url}` is not an http:// or https:// URL without a query")),
+        Some(url) if !is_http_url(url) => {
+            problems.add("base_url", "must be an http:// or https:// URL without user, query or fragment".to_owned())
+        }
         None if provider == ProviderKind::OpenAiCompatible => {
             problems.add("base_url", "openai-compatible needs a base_url, for example \"https://api.example.com/v1\"");
         }

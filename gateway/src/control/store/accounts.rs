@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
 use super::{Act, ControlStore, StoreError, in_transaction, parsed, reading, record_act};
 use crate::control::account::{Account, AccountStatus};
+use crate::control::credits::CreditOrder;
 
 const TABLE: &str = "control_accounts";
 
@@ -80,6 +81,15 @@ impl ControlStore {
             sqlx::query_as(SELECT).bind(before).bind(pattern).bind(id).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(Account::try_from).collect()
+    }
+
+    /// Records who ordered a credit that the books have.
+    pub async fn record_credit(&self, act: &Act, order: &CreditOrder) -> Result<(), StoreError> {
+        let id = order.account_id.uuid().to_string();
+        in_transaction!(self, transaction => {
+            record_act!(transaction, act, "credit.booked", &id, None::<&CreditOrder>, Some(order));
+        });
+        Ok(())
     }
 
     /// Reads, changes and writes an account, and answers with the account as it is now.

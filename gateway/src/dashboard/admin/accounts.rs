@@ -34,7 +34,7 @@ pub async fn list_all_accounts(
     _administrator: Administrator,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<AccountView>, ApiError> {
-    let limit = page_limit(query.limit);
+    let limit = page_limit(query.limit)?;
     let store = dashboard.services.control.store();
     let mut accounts = match query.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => store.accounts_holding(text, query.cursor, limit + 1).await?,
@@ -164,7 +164,7 @@ pub async fn credit_account(
         request_id: None,
         actor: administrator.act().actor,
     };
-    let booked = dashboard.services.credits.order(&order, administrator.0.now).await?;
+    let booked = dashboard.services.credit(&administrator.act(), &order).await?;
     let transaction = booked.transaction;
     let data = CreditView {
         kind: transaction.kind.name(),

@@ -60,7 +60,7 @@ pub async fn list_audit_records(
     administrator: Administrator,
     UrlQuery(query): UrlQuery<RecordsQuery>,
 ) -> Result<DataPage<AuditRecordView>, ApiError> {
-    let (limit, store) = (page_limit(query.limit), dashboard.services.control.store());
+    let (limit, store) = (page_limit(query.limit)?, dashboard.services.control.store());
     let subject = query.subject.as_deref().map(bare_id);
     let wanted = AuditQuery { subject: subject.as_deref(), actor: query.actor.as_deref(), before: query.cursor, limit: limit + 1 };
     let mut records = store.audit_page(wanted).await?;

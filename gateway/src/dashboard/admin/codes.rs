@@ -82,7 +82,7 @@ pub async fn list_code_batches(
     administrator: Administrator,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<CodeBatchView>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit));
+    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
     let mut batches = dashboard.services.control.store().code_batches(offset, limit + 1).await?;
     let more = batches.len() > limit as usize;
     batches.truncate(limit as usize);

@@ -73,7 +73,7 @@ pub async fn list_users(
     _administrator: Administrator,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<UserRow>, ApiError> {
-    let (limit, store) = (page_limit(query.limit), dashboard.services.control.store());
+    let (limit, store) = (page_limit(query.limit)?, dashboard.services.control.store());
     let mut users = store.users_page(query.q.as_deref().unwrap_or_default().trim(), query.cursor, limit + 1).await?;
     let more = users.len() > limit as usize;
     users.truncate(limit as usize);

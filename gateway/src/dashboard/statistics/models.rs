@@ -177,10 +177,13 @@ pub async fn list_model_apps(
     let days = (now.day().plus(1 - APPS_DAYS), now.day().plus(1));
     let groups = usage_of_days(&dashboard, days, vec![Dimension::App], Some(model), now).await?;
     let totals = by_subject(&groups);
-    let places = rank(RankingKind::Tokens, &totals, &BTreeMap::new()).into_iter().take(APPS_MAX);
-    let apps = places.map(|place| {
+    let mut places = rank(RankingKind::Tokens, &totals, &BTreeMap::new());
+    places.truncate(APPS_MAX);
+    let names: Vec<&str> = places.iter().map(|place| place.subject.as_str()).collect();
+    let titles = dashboard.services.analytics.app_titles(&names).await?;
+    let apps = places.iter().map(|place| {
         let used = totals.get(place.subject.as_str()).copied().unwrap_or_default();
-        let app = AppView::of(&place.subject);
+        let app = AppView::titled(&place.subject, &titles);
         ModelApp { rank: place.rank, app, tokens: used.tokens(), requests: used.requests, share: place.share }
     });
     Ok(Data { data: apps.collect() })

@@ -1,6 +1,6 @@
 //! Who is used most: models, their authors, the apps that call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -85,8 +85,12 @@ pub struct RankedApp {
     app: AppView,
     tokens: u64,
     requests: u64,
+    /// A count, or decimal text in USD where spend is ranked.
+    #[schema(value_type = Object)]
+    value: Value,
     share: f64,
     change: Option<f64>,
+    previous_rank: Option<u64>,
 }
 
 impl AppView {
@@ -95,6 +99,12 @@ impl AppView {
         let url = app.starts_with("http://") || app.starts_with("https://");
         let host = app.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
         Self { name: host.unwrap_or(app).to_owned(), url: url.then(|| app.to_owned()) }
+    }
+
+    /// The same, by the title that it gave itself where there is one.
+    pub fn titled(app: &str, titles: &HashMap<String, String>) -> Self {
+        let view = Self::of(app);
+        Self { name: titles.get(app).cloned().unwrap_or(view.name), url: view.url }
     }
 }
 
@@ -152,7 +162,7 @@ pub async fn list_author_rankings(
     Ok(axum::Json(Ranking { data: ranked.collect(), period }))
 }
 
-/// Apps that said who they are (`HTTP-Referer`, `X-Title`), by tokens.
+/// Apps that said who they are (`HTTP-Referer`, `X-Title`).
 #[utoipa::path(get, path = "/api/app/rankings/apps", tag = "statistics", params(RankingQuery),
     responses((status = 200, body = Ranking<RankedApp>)))]
 pub async fn list_app_rankings(
@@ -163,11 +173,22 @@ pub async fn list_app_rankings(
     let groups = usage_of_days(&dashboard, bounds(period), vec![Dimension::App], None, now).await?;
     let before = usage_of_days(&dashboard, bounds(period.previous()), vec![Dimension::App], None, now).await?;
     let totals = by_subject(&groups);
-    let places = rank(RankingKind::Tokens, &totals, &by_subject(&before)).into_iter().take(limit(query.limit));
-    let ranked = places.map(|place| {
+    let mut places = rank(query.kind, &totals, &by_subject(&before));
+    places.truncate(limit(query.limit)?);
+    let apps: Vec<&str> = places.iter().map(|place| place.subject.as_str()).collect();
+    let titles = dashboard.services.analytics.app_titles(&apps).await?;
+    let ranked = places.iter().map(|place| {
         let used = totals.get(place.subject.as_str()).copied().unwrap_or_default();
-        let app = AppView::of(&place.subject);
-        RankedApp { rank: place.rank, app, tokens: used.tokens(), requests: used.requests, share: place.share, change: place.change }
+        RankedApp {
+            rank: place.rank,
+            app: AppView::titled(&place.subject, &titles),
+            tokens: used.tokens(),
+            requests: used.requests,
+            value: value(query.kind, place.value),
+            share: place.share,
+            change: place.change,
+            previous_rank: place.previous_rank,
+        }
     });
     Ok(axum::Json(Ranking { data: ranked.collect(), period: days(period) }))
 }
@@ -236,12 +257,16 @@ async fn places(dashboard: &Dashboard, query: &RankingQuery, dimension: Dimensio
     let groups = usage_of_days(dashboard, bounds(period), vec![dimension], None, now).await?;
     let before = usage_of_days(dashboard, bounds(period.previous()), vec![dimension], None, now).await?;
     let mut places = rank(query.kind, &by_subject(&groups), &by_subject(&before));
-    places.truncate(limit(query.limit));
+    places.truncate(limit(query.limit)?);
     Ok((places, days(period)))
 }
 
-fn limit(asked: Option<usize>) -> usize {
-    asked.unwrap_or(PLACES_DEFAULT).clamp(1, PLACES_MAX)
+fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+    let limit = asked.unwrap_or(PLACES_DEFAULT);
+    if (1..=PLACES_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::bad_request("limit", format!("`limit` must be from 1 to {PLACES_MAX}")))
 }
 
 fn ranked_model(place: Place, kind: RankingKind) -> RankedModel {

@@ -193,7 +193,7 @@ pub async fn known_alert(services: &Services, account: AccountId) -> Result<Bala
 
 /// A page of messages.
 pub async fn deliveries(services: &Services, account: AccountId, query: &DeliveriesQuery) -> Result<DataPage<DeliveryView>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit));
+    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
     let mut found = services.control.store().webhook_deliveries(account, offset, limit + 1).await?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);

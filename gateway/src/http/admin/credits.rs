@@ -54,14 +54,14 @@ pub async fn create_credit(
         reference: body.reference,
         expires_at: body.expires_at,
         request_id: body.generation_id.as_deref().map(generation_id).transpose()?,
-        actor: administrator.0.key.record.id.to_string(),
+        actor: administrator.act().actor,
     };
-    let booked = services.credits.order(&order, administrator.0.now).await?;
+    let booked = services.credit(&administrator.act(), &order).await?;
     let data = TransactionView::from(booked.transaction);
     Ok(if booked.repeated { Data { data }.into_response() } else { created(data) })
 }
 
-fn generation_id(text: &str) -> Result<RequestId, ApiError> {
+pub fn generation_id(text: &str) -> Result<RequestId, ApiError> {
     text.parse().map_err(|error| ApiError::bad_request("generation_id", format!("`generation_id`: {error}")))
 }
 

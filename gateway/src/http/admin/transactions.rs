@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::accounts::known_account;
+use super::credits::generation_id;
 use crate::control::services::Services;
 use crate::http::caller::Administrator;
 use crate::http::envelope::{DataPage, UrlPath, UrlQuery};
@@ -56,6 +57,8 @@ pub struct ListQuery {
     kind: Option<String>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
+    /// Those of one request.
+    generation_id: Option<String>,
 }
 
 /// Newest first.
@@ -69,6 +72,7 @@ pub async fn list_transactions(
 ) -> Result<DataPage<TransactionView>, ApiError> {
     let account = known_account(&administrator, &services, &id).await?;
     let kinds = query.kind.as_deref().unwrap_or_default().split(',').filter(|word| !word.is_empty()).map(kind).collect::<Result<_, _>>()?;
+    let request = query.generation_id.as_deref().map(generation_id).transpose()?;
     let query = TransactionQuery {
         account: Some(account.id),
         cursor: query.cursor,
@@ -76,7 +80,7 @@ pub async fn list_transactions(
         kinds,
         from: query.from,
         to: query.to,
-        request: None,
+        request,
     };
     let page = services.ledger.transactions(query).await?;
     Ok(DataPage { data: page.items.into_iter().map(TransactionView::from).collect(), next_cursor: page.next_cursor })

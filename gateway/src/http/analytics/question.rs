@@ -66,7 +66,7 @@ struct AnalyticsFilter {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts is needed")]
 enum FilterValue {
     One(String),
     Many(Vec<String>),

@@ -39,6 +39,34 @@ async fn a_credit_is_booked_once_and_can_be_spent_when_it_is_answered() {
 }
 
 #[tokio::test]
+async fn who_ordered_a_credit_is_on_record_once() {
+    let books = Books::open().await;
+    let order = json!({ "amount": 3, "kind": "grant", "reason": "for the pilot", "idempotency_key": "pilot" });
+    for _ in 0..2 {
+        books.post(&path(&books), books.platform(), order.clone()).await;
+    }
+    let id = books.first.account_id.uuid().to_string();
+    let records = books.services.control.store().audit_records(Some(&id), 100).await.unwrap();
+    let records: Vec<_> = records.iter().filter(|record| record.action == "credit.booked").collect();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert!(records[0].actor.starts_with("key_"), "{}", records[0].actor);
+    let after: Value = serde_json::from_str(records[0].after.as_ref().unwrap().get()).unwrap();
+    assert_eq!((&after["kind"], &after["reason"], &after["idempotency_key"]), (&json!("grant"), &json!("for the pilot"), &json!("pilot")));
+}
+
+#[tokio::test]
+async fn an_array_is_no_order_and_an_empty_reason_is_none() {
+    let books = Books::open().await;
+    let array = books.post(&path(&books), books.platform(), json!(["topup", "1", "k", "r", null, null, null])).await;
+    assert_eq!(array.status, StatusCode::BAD_REQUEST, "{}", array.text);
+    let empty = books.post(&path(&books), books.platform(), json!({ "amount": 1, "reason": " " })).await;
+    assert_eq!((empty.status, &empty.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("reason")), "{}", empty.text);
+    let missing = books.post(&path(&books), books.platform(), json!({ "reason": "no amount" })).await;
+    assert_eq!((missing.status, &missing.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("amount")), "{}", missing.text);
+    assert_eq!(balance(&books).await, json!(0));
+}
+
+#[tokio::test]
 async fn the_same_order_sent_many_times_at_once_is_booked_once() {
     let books = Books::open().await;
     let order = json!({ "amount": 1, "idempotency_key": "k1" });

@@ -1,5 +1,9 @@
 //! What is secret stays secret: not in debug output, not in answers, not on disk.
 
+use gateway::control::secrets::{Secret, SecretKey};
+use gateway::control::store::{Act, ControlStore};
+use gateway::control::{Control, ControlError};
+use schemas::Timestamp;
 use serde_json::json;
 
 use super::channel_json;
@@ -49,5 +53,27 @@ async fn no_file_of_the_deployment_holds_a_key_in_clear() {
         }
     }
     assert!(read > 10_000, "the files were read");
+    books.close().await;
+}
+
+#[tokio::test]
+async fn a_deployment_whose_secret_key_is_lost_goes_on_without_what_it_sealed() {
+    let books = Books::open().await;
+    books.post("/admin/channels", books.platform(), channel_json("main")).await;
+    let url = format!("sqlite://{}", books.folder.path().join("tollgate.db").display());
+    let new_key = || SecretKey::from_secret(&Secret::new("a new secret key of many letters")).unwrap();
+    let open = async || ControlStore::open(&url).await.unwrap();
+    let refused = Control::open(open().await, new_key(), Timestamp::now()).await.unwrap_err();
+    assert!(matches!(refused, ControlError::OtherSecretKey { .. }), "{refused}");
+
+    let act = Act::new("local", Timestamp::now());
+    let forgotten = Control::forget_lost_secrets(&open().await, &new_key(), &act).await.unwrap().unwrap();
+    assert_eq!((&forgotten.channels[..], forgotten.balance_alerts), (&["main".to_owned()][..], 0));
+    assert_eq!(Control::forget_lost_secrets(&open().await, &new_key(), &act).await.unwrap(), None, "nothing is lost any more");
+
+    let control = Control::open(open().await, new_key(), Timestamp::now()).await.unwrap();
+    let channels = control.store().channels().await.unwrap();
+    assert!(channels.iter().all(|channel| channel.sealed_api_key.is_none() && channel.spec.status.as_str() == "disabled"), "{channels:?}");
+    assert!(control.catalog_full().model("acme/model-1").is_none_or(|model| model.endpoints.is_empty()));
     books.close().await;
 }

@@ -137,6 +137,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
 
 /// Runs the deployment of a folder that nobody has, and ends it.
 async fn play_own(loaded: &Loaded, locked: LockedDataDir, arguments: &Arguments) -> Result<Summary, CliError> {
+    crate::measuring::recorder().map_err(crate::serve::ServeError::from)?;
     locked.remove_stale_socket()?;
     let path = locked.path().to_owned();
     if arguments.days.is_some() && loaded.backends.is_distributed() {
@@ -159,7 +160,7 @@ async fn play_own(loaded: &Loaded, locked: LockedDataDir, arguments: &Arguments)
     drop(client);
     // What was played is kept, whether all of it was or not.
     let credentials = running.welcome.credentials();
-    running.stop().await;
+    running.stop(std::future::pending()).await;
     let mut summary = played?;
     summary.credentials = credentials;
     Ok(summary)
