@@ -35,6 +35,29 @@ pub const JETSTREAM_UNKNOWN_OUTCOMES: &str = "tollgate_jetstream_unknown_outcome
 /// Counter: connections to the NATS servers after the first.
 pub const JETSTREAM_RECONNECTS: &str = "tollgate_jetstream_reconnects_total";
 
+/// Tells the recorder what each name means. Called once at start.
+pub fn describe() {
+    ::metrics::describe_counter!(RECORDS, "Records appended, by instance");
+    ::metrics::describe_counter!(BYTES, "Bytes appended, by instance");
+    ::metrics::describe_histogram!(SYNC_SECONDS, "Seconds one group commit took, by instance");
+    ::metrics::describe_histogram!(SYNC_GROUP_RECORDS, "Records one group commit made durable, by instance");
+    ::metrics::describe_counter!(ROTATION_WAITS, "Appends that waited for the next segment file, by instance");
+    ::metrics::describe_counter!(FULL, "Appends refused because the space is used up, by instance");
+    ::metrics::describe_gauge!(HEALTHY, "1 while the disk has never failed, 0 for ever after, by instance");
+    ::metrics::describe_gauge!(SPOOL_BYTES, "Bytes the spool holds");
+    ::metrics::describe_gauge!(SPOOL_UNAPPLIED, "Terminal events in the spool that the ledger has not applied");
+    ::metrics::describe_counter!(
+        LOG_ACK_TIMEOUTS,
+        "Terminal events that the event log did not acknowledge in time and that finished on disk instead"
+    );
+    ::metrics::describe_counter!(SHIPPED, "Events the event log acknowledged to the shipper");
+    ::metrics::describe_counter!(SHIP_FAILURES, "Batches the event log did not take, or whose outcome is unknown");
+    ::metrics::describe_counter!(JETSTREAM_ACKS, "Events that JetStream acknowledged, those it had before included");
+    ::metrics::describe_counter!(JETSTREAM_DUPLICATES, "Events that JetStream already had when they were appended");
+    ::metrics::describe_counter!(JETSTREAM_UNKNOWN_OUTCOMES, "Appends whose outcome is unknown; they are repeated");
+    ::metrics::describe_counter!(JETSTREAM_RECONNECTS, "Connections to the NATS servers after the first");
+}
+
 /// The handles of a JetStream log. It has the `instance` of the embedded log: a process has one or the other.
 pub(crate) struct JetStreamMetrics {
     pub acks: Counter,
