@@ -198,7 +198,20 @@ describe('people', () => {
     await page.goto('/playground?models=demo/thorough');
     await page.getByRole('textbox', { name: 'Message' }).fill('Tell me everything about toll gates');
     await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Stop' }).click();
+    // Within the page: the whole answer takes a second.
+    await page.evaluate(
+      () =>
+        new Promise((stopped) => {
+          const look = () => {
+            const answer = document.querySelector('article[data-role="assistant"]');
+            const stop = document.querySelector('button[aria-label="Stop"]');
+            if (!stop || !answer || answer.innerText.length < 60) return requestAnimationFrame(look);
+            stop.click();
+            stopped();
+          };
+          look();
+        }),
+    );
     await page.getByText('Stopped. What was produced is charged.').waitFor();
     await page
       .getByRole('log')

@@ -49,11 +49,15 @@ impl BalanceAlertView {
     }
 }
 
-/// The account's alert.
+/// The account's alert; `null` where nobody is told.
 #[utoipa::path(get, path = "/api/app/accounts/{account}/balance-alert", tag = "money", params(("account" = String, Path)),
-    responses((status = 200, body = Data<BalanceAlertView>), (status = 403), (status = 404, description = "There is none.")))]
-pub async fn get_app_balance_alert(State(dashboard): State<Arc<Dashboard>>, member: Member) -> Result<Data<BalanceAlertView>, ApiError> {
-    Ok(Data { data: BalanceAlertView::of(known_alert(&dashboard.services, member.account_id).await?, None) })
+    responses((status = 200, body = Data<Option<BalanceAlertView>>), (status = 403), (status = 404)))]
+pub async fn get_app_balance_alert(
+    State(dashboard): State<Arc<Dashboard>>,
+    member: Member,
+) -> Result<Data<Option<BalanceAlertView>>, ApiError> {
+    let alert = dashboard.services.control.store().balance_alert(member.account_id).await?;
+    Ok(Data { data: alert.map(|alert| BalanceAlertView::of(alert, None)) })
 }
 
 /// Sets who is told when the balance falls below a threshold. The secret of the signatures is in the first answer, and never

@@ -82,18 +82,7 @@ export const accountQuery = ofAccount<Account>('account', '');
 export const accountPreferencesQuery = ofAccount<AccountPreferences>('account-preferences', '/preferences');
 export const accountAuditQuery = ofAccount<AccountAudit>('account-audit', '/audit');
 /** Null where nobody is told. */
-export const balanceAlertQuery = (account: string) =>
-  queryOptions({
-    queryKey: ['balance-alert', account],
-    queryFn: async ({ signal }): Promise<BalanceAlert | null> => {
-      try {
-        return await call<BalanceAlert>('GET', appPath(account, '/balance-alert'), undefined, signal);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
-    },
-  });
+export const balanceAlertQuery = ofAccount<BalanceAlert | null>('balance-alert', '/balance-alert');
 export const deliveriesQuery = ofAccount<Delivery[]>('deliveries', '/balance-alert/deliveries?limit=10');
 export const membersQuery = ofAccount<Member[]>('members', '/members');
 export const invitationsQuery = ofAccount<PendingInvitation[]>('invitations', '/invitations');

@@ -80,7 +80,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The account's alert. */
+        /** The account's alert; `null` where nobody is told. */
         get: operations["get_app_balance_alert"];
         put?: never;
         post?: never;
@@ -3229,6 +3229,22 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
+        Data_Option_AppBalanceAlertView: {
+            data: null | {
+                /** Format: date-time */
+                created_at: string;
+                /** @description It was told, and the balance is not well above the threshold again: a tenth of it. */
+                is_low: boolean;
+                /** @description What messages are signed with; only in the answer that made it. */
+                secret?: string | null;
+                /** @description US dollars. */
+                threshold: string;
+                /** Format: date-time */
+                updated_at?: string | null;
+                url: string;
+            };
+        };
+        /** @description `{"data": …}` */
         Data_Overview: {
             /** @description Today and this week, in UTC. */
             data: {
@@ -5102,7 +5118,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Data_AppBalanceAlertView"];
+                    "application/json": components["schemas"]["Data_Option_AppBalanceAlertView"];
                 };
             };
             /** @description Forbidden */
@@ -5114,7 +5130,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description There is none. */
+            /** @description Not Found */
             404: {
                 headers: {
                     [name: string]: unknown;
