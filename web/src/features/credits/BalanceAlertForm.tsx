@@ -109,6 +109,7 @@ function Fields({
           </Button>
           {known && (
             <ConfirmButton
+              size="sm"
               title={t('alert.remove_title')}
               text={t('alert.remove_text')}
               confirm={t('common.delete')}

@@ -20,10 +20,15 @@ export function MessageView({ message }: { message: Message }) {
   return (
     <article className={classes.message} data-role={message.role} aria-label={name}>
       {message.role === 'assistant' && (
-        <Text size="xs" c="dimmed" fw={550} mb={4}>
-          {name}
-          {answer?.provider && ` · ${answer.provider}`}
-        </Text>
+        <Group justify="space-between" wrap="nowrap" mb={4} mih={28}>
+          <Text size="xs" c="dimmed" fw={550}>
+            {name}
+            {answer?.provider && ` · ${answer.provider}`}
+          </Text>
+          {message.state !== 'streaming' && message.content !== '' && (
+            <CopyButton value={message.content} label={t('playground.copy')} />
+          )}
+        </Group>
       )}
       {answer?.reasoning && <Reasoning text={answer.reasoning} open={message.content === ''} />}
       {message.state === 'streaming' && message.content === '' && !answer?.reasoning ? (
@@ -49,7 +54,7 @@ export function MessageView({ message }: { message: Message }) {
           {t('playground.ended_length')}
         </Text>
       )}
-      {answer?.usage && <Cost answer={answer} text={message.content} />}
+      {answer?.usage && <Cost answer={answer} />}
     </article>
   );
 }
@@ -66,7 +71,7 @@ function Reasoning({ text, open }: { text: string; open: boolean }) {
 }
 
 /** What the answer took and what it cost, to the last digit. */
-function Cost({ answer, text }: { answer: Answer; text: string }) {
+function Cost({ answer }: { answer: Answer }) {
   const { t } = useTranslation();
   const { usage, firstTokenMs, totalMs } = answer;
   if (!usage) return null;
@@ -81,7 +86,6 @@ function Cost({ answer, text }: { answer: Answer; text: string }) {
       )}
       {rate !== null && <span>{t('playground.speed', { rate })}</span>}
       {answer.id && <Details id={answer.id} />}
-      {text !== '' && <CopyButton value={text} label={t('playground.copy')} />}
     </Group>
   );
 }
