@@ -65,10 +65,9 @@ impl Services {
     /// Orders a credit for an administrator, and records who did.
     pub async fn credit(&self, act: &Act, order: &CreditOrder) -> Result<Booked, CreditError> {
         let booked = self.credits.order(order, act.at).await?;
+        // Also of an order that is repeated: the first try may have been booked after nobody waited for it any more.
         // The books have it, with who ordered it: a record that cannot be written does not undo that.
-        if !booked.repeated
-            && let Err(error) = self.control.store().record_credit(act, order).await
-        {
+        if let Err(error) = self.control.store().record_credit(act, order).await {
             tracing::error!(error = &error as &dyn std::error::Error, account.id = %order.account_id, "a credit was booked and not recorded");
         }
         Ok(booked)

@@ -56,11 +56,33 @@ impl Deployment {
 
     /// Asks it to end, and waits for that.
     pub fn stop(&mut self) {
+        if self.process.is_some() {
+            self.signal("TERM");
+            self.wait();
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended in order.
+    pub fn wait(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        let pid = process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = process.wait().unwrap();
-        assert!(status.success(), "{status}\n{}", std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap());
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap()
+    }
+
+    /// Its metrics as they are now.
+    pub fn metrics(&self) -> String {
+        self.request("GET /metrics", "", "").unwrap()
     }
 
     /// A command of the shell whose answer is JSON.

@@ -10,4 +10,5 @@ mod deployment;
 mod documents;
 mod routing;
 mod running_deployment;
+mod served;
 mod shell;

@@ -4,7 +4,7 @@ use schemas::{AccountId, Timestamp};
 use sqlx::FromRow;
 
 use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
-use super::{Act, ControlStore, StoreError, in_transaction, parsed, reading, record_act};
+use super::{Act, ControlStore, StoreError, as_json, in_transaction, parsed, reading, record_act};
 use crate::control::account::{Account, AccountStatus};
 use crate::control::credits::CreditOrder;
 
@@ -83,11 +83,15 @@ impl ControlStore {
         rows.into_iter().map(Account::try_from).collect()
     }
 
-    /// Records who ordered a credit that the books have.
+    /// Records who ordered a credit that the books have; once, however often it is repeated.
     pub async fn record_credit(&self, act: &Act, order: &CreditOrder) -> Result<(), StoreError> {
-        let id = order.account_id.uuid().to_string();
+        const KNOWN: &str = "SELECT count(*) FROM control_audit_records WHERE subject = $1 AND action = 'credit.booked' AND after = $2";
+        let (id, after) = (order.account_id.uuid().to_string(), as_json(Some(order))?);
         in_transaction!(self, transaction => {
-            record_act!(transaction, act, "credit.booked", &id, None::<&CreditOrder>, Some(order));
+            let known: i64 = sqlx::query_scalar(KNOWN).bind(&id).bind(&after).fetch_one(&mut *transaction).await?;
+            if known == 0 {
+                record_act!(transaction, act, "credit.booked", &id, None::<&CreditOrder>, Some(order));
+            }
         });
         Ok(())
     }

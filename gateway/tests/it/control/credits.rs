@@ -1,6 +1,8 @@
 //! Credits: one order, one booking, however often it is repeated.
 
+use gateway::control::credits::{CreditKind, CreditOrder};
 use http::StatusCode;
+use schemas::{NanoUsd, Timestamp};
 use serde_json::{Value, json};
 
 use crate::books::{Books, Ledger};
@@ -52,6 +54,31 @@ async fn who_ordered_a_credit_is_on_record_once() {
     assert!(records[0].actor.starts_with("key_"), "{}", records[0].actor);
     let after: Value = serde_json::from_str(records[0].after.as_ref().unwrap().get()).unwrap();
     assert_eq!((&after["kind"], &after["reason"], &after["idempotency_key"]), (&json!("grant"), &json!("for the pilot"), &json!("pilot")));
+}
+
+#[tokio::test]
+async fn an_order_whose_first_answer_was_lost_is_on_record_when_it_is_repeated() {
+    let books = Books::open().await;
+    let order = CreditOrder {
+        account_id: books.first.account_id,
+        kind: CreditKind::Topup,
+        amount: NanoUsd::from_usd(3),
+        idempotency_key: "lost".to_owned(),
+        reason: Some("invoice 9".to_owned()),
+        reference: None,
+        expires_at: None,
+        request_id: None,
+        actor: "local".to_owned(),
+    };
+    // Booked, and the gateway was gone before it could record anything.
+    books.services.credits.order(&order, Timestamp::now()).await.unwrap();
+    let again = json!({ "amount": 3, "reason": "invoice 9", "idempotency_key": "lost" });
+    for _ in 0..2 {
+        assert_eq!(books.post(&path(&books), books.platform(), again.clone()).await.status, StatusCode::OK);
+    }
+    let id = books.first.account_id.uuid().to_string();
+    let records = books.services.control.store().audit_records(Some(&id), 100).await.unwrap();
+    assert_eq!(records.iter().filter(|record| record.action == "credit.booked").count(), 1, "{records:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,6 @@ use super::{GateClock, RedisGate, RedisGateError, encode, server};
 use crate::gate::learning::{Announcement, GateStatus};
 use crate::gate::memory::full;
 use crate::gate::state::{GateState, assemble};
-use crate::metrics::GATE_OPEN;
 use crate::protocol::{AccountRules, AccountState, GateError, KeyLimit, LimitWindow, Moment, RestoredHold, RestoredSpend};
 
 /// Accounts forgotten in one step.
@@ -79,7 +78,7 @@ impl RedisGate {
             epoch = epoch.max(known.unwrap_or(0) + 1);
         }
         let run = server::run_id(&self.connections).await?;
-        metrics::gauge!(GATE_OPEN).set(0.0);
+        self.note_open(false);
         for shard in self.names.shards() {
             let mut begin = self.evaluate(&self.scripts.begin, shard, None);
             begin.arg(&[0_u8; 24][..]).arg(epoch).arg(&run).arg(self.names.shard_count());
@@ -131,7 +130,7 @@ impl RedisGate {
         self.run_steps(&mut keys).await?;
         eventlog::fault::point("gate.before_open");
         self.run_steps(&mut self.names.shards().map(|shard| self.step(shard, "open", epoch, None))).await?;
-        metrics::gauge!(GATE_OPEN).set(1.0);
+        self.note_open(true);
         Ok(())
     }
 
