@@ -125,6 +125,10 @@ describe('people', () => {
       (gained) => gained === 2_500_000_000n,
       'the credit',
     );
+    await acting.page.getByRole('button', { name: 'Acme', exact: true }).click();
+    await acting.page.waitForURL(/account=acct_/);
+    await acting.page.getByRole('dialog').getByRole('cell', { name: 'seen live' }).waitFor();
+    await picture(acting.page, 'admin-account.en.light.1280');
     assert.deepEqual([...watching.errors, ...acting.errors], []);
     await watching.context.close();
     await acting.context.close();

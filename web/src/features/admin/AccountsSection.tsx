@@ -53,7 +53,6 @@ export function AccountsSection() {
             heading: true,
             cell: (row) => <RowLink onClick={() => open(row.id)}>{row.name}</RowLink>,
           },
-          { key: 'id', header: t('settings.account_id'), wide: true, cell: (row) => row.id },
           { key: 'status', header: t('activity.status'), cell: (row) => statusName(row.status, t) },
           {
             key: 'available',
