@@ -108,17 +108,8 @@ async fn measure(url: &str, raw: &Raw, traffic: &sample::Traffic) {
         })
         .await;
     }
-    let usage = UsageQuery {
-        account: Some(account),
-        key: None,
-        model: None,
-        app: None,
-        filters: Vec::new(),
-        interval: Interval::Day,
-        from: START,
-        to: START.plus_micros(DAYS * DAY_MICROS),
-        by: vec![Dimension::Model, Dimension::Key],
-    };
+    let by = vec![Dimension::Model, Dimension::Key];
+    let usage = UsageQuery { account: Some(account), ..UsageQuery::new(Interval::Day, START, START.plus_micros(DAYS * DAY_MICROS), by) };
     let key = raw.joined(&["model", raw.key_or_nothing()]);
     let naive = format!(
         "SELECT {key} AS k, {} AS n FROM usage_events WHERE {CUSTOMERS}{}{days} GROUP BY k",

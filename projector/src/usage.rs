@@ -61,6 +61,23 @@ pub struct UsageQuery {
     pub to: Timestamp,
     /// Without any, everything is one group.
     pub by: Vec<Dimension>,
+    /// Whether distinct accounts are counted, for which every account's rows are read.
+    pub counts_accounts: bool,
+}
+
+impl UsageQuery {
+    /// Of all customers, without a filter.
+    pub const fn new(interval: Interval, from: Timestamp, to: Timestamp, by: Vec<Dimension>) -> Self {
+        Self { account: None, key: None, model: None, app: None, filters: Vec::new(), interval, from, to, by, counts_accounts: false }
+    }
+
+    /// Whether the rows by endpoint and day answer it, which are few: no one account, key, app or hour is asked for.
+    pub(crate) fn is_of_endpoint_days(&self) -> bool {
+        let is_known = |dimension: Dimension| !matches!(dimension, Dimension::Account | Dimension::Key | Dimension::App);
+        let is_anyones = self.account.is_none() && self.key.is_none() && self.app.is_none() && !self.counts_accounts;
+        let mut dimensions = self.by.iter().copied().chain(self.filters.iter().map(|filter| filter.dimension));
+        self.interval != Interval::Hour && is_anyones && dimensions.all(is_known)
+    }
 }
 
 /// One group's usage.
@@ -85,7 +102,7 @@ pub struct UsageTotals {
     pub reasoning_tokens: u64,
     pub cached_tokens: u64,
     pub charged: NanoUsd,
-    /// Distinct accounts with a request in the group.
+    /// Distinct accounts with a request in the group; 0 where they were not asked for.
     pub accounts: u64,
 }
 

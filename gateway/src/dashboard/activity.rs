@@ -111,8 +111,7 @@ pub async fn get_account_activity(
     };
     let interval = if query.interval == SeriesInterval::Hour { Interval::Hour } else { Interval::Day };
     let by = std::iter::once(Dimension::Time).chain(dimension).collect();
-    let usage =
-        UsageQuery { account: Some(member.account_id), key: None, model: None, app: None, filters: Vec::new(), interval, from, to, by };
+    let usage = UsageQuery { account: Some(member.account_id), ..UsageQuery::new(interval, from, to, by) };
     let groups = dashboard.services.analytics.usage(&usage).await?;
     Ok(Data { data: activity(&groups, query.group_by, &dashboard.services.control.catalog_full()) })
 }

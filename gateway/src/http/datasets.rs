@@ -267,8 +267,7 @@ async fn usage(
     by: Vec<Dimension>,
     now: Timestamp,
 ) -> Result<Arc<Vec<UsageGroup>>, ApiError> {
-    let (from, to) = (from.start(), to.start());
-    let query = UsageQuery { account: None, key: None, model: None, app: None, filters: Vec::new(), interval, from, to, by };
+    let query = UsageQuery::new(interval, from.start(), to.start(), by);
     Ok(services.usage.recent(&services.analytics, query, now).await?)
 }
 

@@ -80,7 +80,7 @@ macro_rules! usage_cells {
 }
 
 /// Columns and order as SQLite has them.
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     Table {
         name: "app_stats",
         from: "app_stats",
@@ -100,6 +100,26 @@ const TABLES: [Table; 9] = [
         from: "attempts_hourly",
         order: "hour, channel, model, outcome, http_status",
         cells: &[Hour("hour"), Text("channel"), Text("model"), Text("outcome"), Int("http_status"), Int("attempt_count")],
+    },
+    Table {
+        name: "endpoint_daily",
+        from: "endpoint_daily",
+        order: "day, model, channel, provider",
+        cells: &[
+            Text("day"),
+            Text("model"),
+            Text("channel"),
+            Text("provider"),
+            Int("request_count"),
+            Int("ok_count"),
+            Int("error_count"),
+            Int("cancelled_count"),
+            Int("prompt_tokens"),
+            Int("completion_tokens"),
+            Int("reasoning_tokens"),
+            Int("cached_tokens"),
+            Int("charge_nanos"),
+        ],
     },
     Table {
         name: "latency_hourly",

@@ -11,10 +11,11 @@ use super::{ClickHouseAnalytics, ClickHouseError};
 use crate::error::AnalyticsError;
 
 /// In order; numbered from 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/clickhouse/0001_usage_events.sql"),
     include_str!("../../../migrations/clickhouse/0002_rollups.sql"),
     include_str!("../../../migrations/clickhouse/0003_projection_pauses.sql"),
+    include_str!("../../../migrations/clickhouse/0004_endpoint_daily.sql"),
 ];
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, sha256 String) \
      ENGINE = ReplacingMergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1";

@@ -22,7 +22,12 @@ const DAY_SECONDS: u32 = 86_400;
 
 const HOUR_SQL: [&str; 3] =
     [include_str!("sql/usage_hourly.sql"), include_str!("sql/latency_hourly.sql"), include_str!("sql/attempts_hourly.sql")];
-const DAY_SQL: [&str; 3] = [include_str!("sql/usage_daily.sql"), include_str!("sql/model_stats.sql"), include_str!("sql/app_stats.sql")];
+const DAY_SQL: [&str; 4] = [
+    include_str!("sql/usage_daily.sql"),
+    include_str!("sql/endpoint_daily.sql"),
+    include_str!("sql/model_stats.sql"),
+    include_str!("sql/app_stats.sql"),
+];
 
 impl ClickHouseAnalytics {
     /// Levels in order, each until nothing of it is stale as of the position that stands now.

@@ -1,7 +1,7 @@
 //! Usage by day and model, model statistics, rankings.
 //!
-//! `activity` and `model_usage` are exact without waiting for a refresh: days that are up to date come from `usage_daily`, stale
-//! ones from requests.
+//! `activity` and `model_usage` are exact without waiting for a refresh: days that are up to date come from `usage_daily` (of
+//! everybody: `endpoint_daily`), stale ones from requests.
 
 use std::collections::HashMap;
 
@@ -16,16 +16,16 @@ use super::row::{day_text, json};
 use crate::error::AnalyticsError;
 use crate::query::{ActivityQuery, ActivityRow, ModelStatsRow, ModelUsageRow, RANKING_ROWS_MAX, RankingKind, RankingPeriod, RankingRow};
 
-/// Both sources of usage give the same columns; `{owner}` is replaced by conditions on account and key.
+/// Both sources of usage give the same columns; `[table]`, `[owner]` and `[requester]` are replaced: conditions on account and key.
 const SOURCES: &str = "FROM (SELECT u.day AS day, u.model AS model, u.channel AS channel, u.provider AS provider, \
      u.request_count AS request_count, u.error_count AS error_count, u.prompt_tokens AS prompt_tokens, \
      u.completion_tokens AS completion_tokens, u.reasoning_tokens AS reasoning_tokens, u.cached_tokens AS cached_tokens, \
-     u.charge_nanos AS charge_nanos FROM usage_daily AS u WHERE u.model <> '' AND u.day BETWEEN {from:Date} AND {to:Date} \
+     u.charge_nanos AS charge_nanos FROM [table] AS u WHERE u.model <> '' AND u.day BETWEEN {from:Date} AND {to:Date} \
      AND toUnixTimestamp(toDateTime(u.day, 'UTC')) NOT IN {stale:Array(UInt32)} [owner] \
      UNION ALL SELECT e.day, e.model, e.channel, e.provider, 1, e.status = 'error', e.prompt_tokens, e.completion_tokens, \
      e.reasoning_tokens, e.cache_read_tokens, e.charge_nanos FROM stored_usage_events AS e FINAL \
      WHERE e.model <> '' AND e.admitted_at >= {from:DateTime64(6, 'UTC')} AND e.admitted_at < {past:DateTime64(6, 'UTC')} \
-     AND toUnixTimestamp(toDateTime(e.day, 'UTC')) IN {stale:Array(UInt32)} [owner])";
+     AND toUnixTimestamp(toDateTime(e.day, 'UTC')) IN {stale:Array(UInt32)} [requester])";
 
 #[derive(Row, Deserialize)]
 struct Activity {
@@ -119,7 +119,11 @@ impl ClickHouseAnalytics {
         };
         // The key is text in the rollups and a UUID of the requests: both compare as text.
         let key = query.key.map_or("", |_| "AND toString(key_id) = {key:String}");
-        let sql = format!("{selection} {} AS s {order}", SOURCES.replace("[owner]", &format!("{account}{key}")));
+        let requester = format!("{account}{key}");
+        let is_of_everybody = query.account.is_none() && query.key.is_none();
+        let (table, owner) = if is_of_everybody { ("endpoint_daily", "") } else { ("usage_daily", requester.as_str()) };
+        let sources = SOURCES.replace("[table]", table).replace("[owner]", owner).replace("[requester]", &requester);
+        let sql = format!("{selection} {sources} AS s {order}");
         let starts = seconds(query.from.start())..seconds(query.to.plus(1).start());
         self.read_steadily(Level::Day, starts, |stale| self.fetch_all(bound(self.client.query(&sql), query).param("stale", stale))).await
     }

@@ -13,25 +13,29 @@ use crate::endpoint::{AttemptClass, EndpointAttempts, EndpointSpeed};
 use crate::error::AnalyticsError;
 use crate::usage::{Dimension, EndpointHour, GROUPS_MAX, Interval, UsageGroup, UsageQuery, UsageTotals};
 
-/// `[bucket]`, `[table]`, `[start]` and `[filters]` are replaced; both sources give the same columns.
-const SOURCES: &str = "FROM (SELECT toUnixTimestamp([start]) AS bucket, toString(u.account_id) AS account, toString(u.key_id) AS key, \
-     toString(u.model) AS model, toString(u.channel) AS channel, toString(u.provider) AS provider, toString(u.app) AS app, \
+/// What stands in brackets is replaced; both sources give the same columns.
+const SOURCES: &str = "FROM (SELECT toUnixTimestamp([start]) AS bucket, [owners], \
+     toString(u.model) AS model, toString(u.channel) AS channel, toString(u.provider) AS provider, \
      u.request_count AS request_count, u.ok_count AS ok_count, u.error_count AS error_count, u.cancelled_count AS cancelled_count, \
      u.prompt_tokens AS prompt_tokens, u.completion_tokens AS completion_tokens, u.reasoning_tokens AS reasoning_tokens, \
      u.cached_tokens AS cached_tokens, u.charge_nanos AS charge_nanos FROM [table] AS u \
      WHERE u.model <> '' AND u.[bucket] >= [from] AND u.[bucket] < [to] \
-     AND toUnixTimestamp([start]) NOT IN {stale:Array(UInt32)} [filters] \
-     UNION ALL SELECT toUnixTimestamp([event_start]), toString(e.account_id), ifNull(toString(e.key_id), ''), toString(e.model), \
-     toString(e.channel), toString(e.provider), toString(e.app), toUInt64(1), toUInt64(e.status = 'ok'), toUInt64(e.status = 'error'), \
+     AND toUnixTimestamp([start]) NOT IN {stale:Array(UInt32)} [customers] [filters] \
+     UNION ALL SELECT toUnixTimestamp([event_start]), toString(e.account_id), ifNull(toString(e.key_id), ''), toString(e.app), \
+     toString(e.model), toString(e.channel), toString(e.provider), toUInt64(1), toUInt64(e.status = 'ok'), toUInt64(e.status = 'error'), \
      toUInt64(e.status = 'cancelled'), e.prompt_tokens, e.completion_tokens, e.reasoning_tokens, e.cache_read_tokens, e.charge_nanos \
      FROM stored_usage_events AS e FINAL WHERE e.model <> '' \
      AND e.admitted_at >= fromUnixTimestamp64Micro({from_micros:Int64}, 'UTC') \
      AND e.admitted_at < fromUnixTimestamp64Micro({to_micros:Int64}, 'UTC') \
-     AND toUnixTimestamp([event_start]) IN {stale:Array(UInt32)} [filters])";
+     AND toUnixTimestamp([event_start]) IN {stale:Array(UInt32)} [requesters] [filters])";
+const OWNERS: &str = "toString(u.account_id) AS account, toString(u.key_id) AS key, toString(u.app) AS app";
+/// Rows by endpoint have none.
+const NO_OWNERS: &str = "'' AS account, '' AS key, '' AS app";
+/// The platform's own requests are nobody's usage. Rows by endpoint are without them.
+const CUSTOMERS: &str = "AND account_id <> toUUID('00000000-0000-0000-0000-000000000000')";
 const SUMS: &str = "sum(s.request_count) AS request_count, sum(s.ok_count) AS ok_count, sum(s.error_count) AS error_count, \
      sum(s.cancelled_count) AS cancelled_count, sum(s.prompt_tokens) AS prompt_tokens, sum(s.completion_tokens) AS completion_tokens, \
-     sum(s.reasoning_tokens) AS reasoning_tokens, sum(s.cached_tokens) AS cached_tokens, sum(s.charge_nanos) AS charge_nanos, \
-     uniqExact(s.account) AS accounts";
+     sum(s.reasoning_tokens) AS reasoning_tokens, sum(s.cached_tokens) AS cached_tokens, sum(s.charge_nanos) AS charge_nanos";
 
 #[derive(Row, Deserialize)]
 struct Group {
@@ -123,11 +127,9 @@ impl ClickHouseAnalytics {
 }
 
 fn usage_sql(query: &UsageQuery) -> String {
-    let mut filters = match query.account {
-        Some(_) => "AND account_id = {account:UUID} ".to_owned(),
-        None => "AND account_id <> toUUID('00000000-0000-0000-0000-000000000000') ".to_owned(),
-    };
+    let mut filters = String::new();
     for (wanted, condition) in [
+        (query.account.is_some(), "AND account_id = {account:UUID} "),
         (query.key.is_some(), "AND toString(key_id) = {key:String} "),
         (query.model.is_some(), "AND model = {model:String} "),
         (query.app.is_some(), "AND app = {app:String} "),
@@ -151,10 +153,15 @@ fn usage_sql(query: &UsageQuery) -> String {
         let not = if filter.is_excluded { "NOT " } else { "" };
         filters.push_str(&format!("AND {not}has({{filter{place}:Array(String)}}, {column}) "));
     }
+    let is_of_endpoints = query.is_of_endpoint_days();
+    let requesters = if query.account.is_none() { CUSTOMERS } else { "" };
+    let owners = if is_of_endpoints { NO_OWNERS } else { OWNERS };
+    let customers = if is_of_endpoints { "" } else { requesters };
+    let common = [("[filters]", filters.as_str()), ("[owners]", owners), ("[customers]", customers), ("[requesters]", requesters)];
     let places = match query.interval {
         Interval::Day | Interval::Week | Interval::Month => [
             ("[bucket]", "day"),
-            ("[table]", "usage_daily"),
+            ("[table]", if is_of_endpoints { "endpoint_daily" } else { "usage_daily" }),
             ("[start]", "toDateTime(u.day, 'UTC')"),
             ("[event_start]", "toDateTime(toDate(e.admitted_at), 'UTC')"),
             ("[from]", "toDate(toDateTime({from:UInt32}, 'UTC'))"),
@@ -169,7 +176,8 @@ fn usage_sql(query: &UsageQuery) -> String {
             ("[to]", "toDateTime({to:UInt32}, 'UTC')"),
         ],
     };
-    let sources = places.iter().fold(SOURCES.replace("[filters]", &filters), |sql, (place, text)| sql.replace(place, text));
+    let sources = common.iter().chain(&places).fold(SOURCES.to_owned(), |sql, (place, text)| sql.replace(place, text));
+    let accounts = if query.counts_accounts { "uniqExact(s.account)" } else { "toUInt64(0)" };
     let at = match query.interval {
         _ if !query.by.contains(&Dimension::Time) => "toUInt32(0)",
         Interval::Hour | Interval::Day => "s.bucket",
@@ -179,7 +187,7 @@ fn usage_sql(query: &UsageQuery) -> String {
     let columns: Vec<&str> = query.by.iter().filter_map(|dimension| column(*dimension)).collect();
     let named = if columns.is_empty() { "CAST([], 'Array(String)')".to_owned() } else { format!("[{}]", columns.join(", ")) };
     format!(
-        "SELECT {at} AS at, {named} AS named, {SUMS} {sources} AS s GROUP BY at, named \
+        "SELECT {at} AS at, {named} AS named, {SUMS}, {accounts} AS accounts {sources} AS s GROUP BY at, named \
          ORDER BY sum(s.prompt_tokens) + sum(s.completion_tokens) DESC, at, named LIMIT {GROUPS_MAX}"
     )
 }

@@ -13,9 +13,10 @@ use crate::error::AnalyticsError;
 use crate::store::Digests;
 
 /// Tables, and their rows in key order. `usage_events` stands apart: only its stored columns are read.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("app_stats", "SELECT * FROM app_stats ORDER BY date, app"),
     ("attempts_hourly", "SELECT * FROM attempts_hourly ORDER BY hour, channel, model, outcome, http_status"),
+    ("endpoint_daily", "SELECT * FROM endpoint_daily ORDER BY day, model, channel, provider"),
     ("latency_hourly", "SELECT * FROM latency_hourly ORDER BY hour, model, channel, metric, bucket"),
     ("model_stats", "SELECT * FROM model_stats ORDER BY date, model"),
     // Without `detail`, which is for people and may be worded better one day.

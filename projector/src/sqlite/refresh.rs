@@ -85,12 +85,20 @@ async fn recompute_hour(connection: &mut SqliteConnection, hour: Timestamp) -> R
 
 async fn recompute_day(connection: &mut SqliteConnection, day: Day) -> Result<(), AnalyticsError> {
     let text = day.to_string();
-    for delete in
-        ["DELETE FROM usage_daily WHERE day = $1", "DELETE FROM model_stats WHERE date = $1", "DELETE FROM app_stats WHERE date = $1"]
-    {
+    for delete in [
+        "DELETE FROM usage_daily WHERE day = $1",
+        "DELETE FROM endpoint_daily WHERE day = $1",
+        "DELETE FROM model_stats WHERE date = $1",
+        "DELETE FROM app_stats WHERE date = $1",
+    ] {
         sqlx::query(delete).bind(&text).execute(&mut *connection).await?;
     }
-    for insert in [include_str!("sql/usage_daily.sql"), include_str!("sql/model_stats.sql"), include_str!("sql/app_stats.sql")] {
+    for insert in [
+        include_str!("sql/usage_daily.sql"),
+        include_str!("sql/endpoint_daily.sql"),
+        include_str!("sql/model_stats.sql"),
+        include_str!("sql/app_stats.sql"),
+    ] {
         sqlx::query(insert).bind(&text).bind(past(&text)).execute(&mut *connection).await?;
     }
     // The next period's `change` looks back at this one.

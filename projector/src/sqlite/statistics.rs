@@ -1,7 +1,7 @@
 //! Usage by day and model, model statistics, rankings.
 //!
 //! `activity` and `model_usage` are exact without waiting for a refresh: days that are up to date come from
-//! `usage_daily`, stale ones from `usage_events`, in one statement, that is one snapshot.
+//! `usage_daily` (of everybody: `endpoint_daily`), stale ones from `usage_events`, in one statement, that is one snapshot.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,8 @@ const STALE_DAYS: &str = "WITH stale (day) AS (\
      SELECT bucket FROM dirty_buckets WHERE level = 'day' UNION SELECT substr(bucket, 1, 10) FROM dirty_buckets WHERE level = 'hour')";
 /// Both sources of usage give these columns.
 const FROM_DAILY: &str = " FROM (SELECT day, model, channel, provider, request_count, error_count, prompt_tokens, completion_tokens, \
-     reasoning_tokens, cached_tokens, charge_nanos FROM usage_daily WHERE day NOT IN (SELECT day FROM stale) AND model <> ''";
+     reasoning_tokens, cached_tokens, charge_nanos FROM ";
+const WHERE_FRESH: &str = " WHERE day NOT IN (SELECT day FROM stale) AND model <> ''";
 const FROM_EVENTS: &str = " UNION ALL SELECT e.day, model, channel, provider, 1, status = 'error', prompt_tokens, completion_tokens, \
      reasoning_tokens, cache_read_tokens, charge_nanos FROM stale CROSS JOIN usage_events AS e \
      ON e.admitted_at >= stale.day AND e.admitted_at < stale.day || '~' WHERE model <> ''";
@@ -83,9 +84,13 @@ impl SqliteAnalytics {
 fn usage_sql(selection: &str, query: ActivityQuery) -> QueryBuilder<Sqlite> {
     let (from, to) = (query.from.to_string(), query.to.to_string());
     let mut sql = QueryBuilder::new(STALE_DAYS);
-    sql.push(selection).push(FROM_DAILY);
+    let is_of_everybody = query.account.is_none() && query.key.is_none();
+    let table = if is_of_everybody { "endpoint_daily" } else { "usage_daily" };
+    sql.push(selection).push(FROM_DAILY).push(table).push(WHERE_FRESH);
     sql.push(" AND day >= ").push_bind(from.clone()).push(" AND day <= ").push_bind(to.clone());
-    push_owner(&mut sql, query);
+    if !is_of_everybody {
+        push_owner(&mut sql, query);
+    }
     sql.push(FROM_EVENTS);
     sql.push(" AND stale.day >= ").push_bind(from).push(" AND stale.day <= ").push_bind(to);
     push_owner(&mut sql, query);

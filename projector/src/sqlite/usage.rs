@@ -18,17 +18,23 @@ use crate::usage::{Dimension, EndpointHour, GROUPS_MAX, Interval, UsageGroup, Us
 const STALE_DAYS: &str = "WITH stale (bucket, prefix) AS (SELECT bucket, bucket FROM dirty_buckets WHERE level = 'day' \
      UNION SELECT substr(bucket, 1, 10), substr(bucket, 1, 10) FROM dirty_buckets WHERE level = 'hour')";
 const STALE_HOURS: &str = "WITH stale (bucket, prefix) AS (SELECT bucket, substr(bucket, 1, 13) FROM dirty_buckets WHERE level = 'hour')";
-/// Both sources give these columns.
-const MEASURES: &str = "account_id, model, channel, provider, app, request_count, ok_count, error_count, cancelled_count, prompt_tokens, \
+/// Both sources give keys and measures in this order.
+const OWNERS: &str = "key_id, account_id, app";
+/// Rows by endpoint have none.
+const NO_OWNERS: &str = "'' AS key_id, '' AS account_id, '' AS app";
+const MEASURES: &str = "model, channel, provider, request_count, ok_count, error_count, cancelled_count, prompt_tokens, \
      completion_tokens, reasoning_tokens, cached_tokens, charge_nanos";
-const FROM_EVENTS: &str = " UNION ALL SELECT stale.bucket AS bucket, coalesce(key_id, '') AS key_id, account_id, model, channel, provider, \
-     app, 1, status = 'ok', status = 'error', status = 'cancelled', prompt_tokens, completion_tokens, reasoning_tokens, \
+const FROM_EVENTS: &str = " UNION ALL SELECT stale.bucket AS bucket, coalesce(key_id, '') AS key_id, account_id, app, model, channel, \
+     provider, 1, status = 'ok', status = 'error', status = 'cancelled', prompt_tokens, completion_tokens, reasoning_tokens, \
      cache_read_tokens, charge_nanos FROM stale CROSS JOIN usage_events AS e \
      ON e.admitted_at >= stale.prefix AND e.admitted_at < stale.prefix || '~' WHERE model <> ''";
 const SUMS: &str = "sum(request_count) AS request_count, sum(ok_count) AS ok_count, sum(error_count) AS error_count, \
      sum(cancelled_count) AS cancelled_count, sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens, \
-     sum(reasoning_tokens) AS reasoning_tokens, sum(cached_tokens) AS cached_tokens, sum(charge_nanos) AS charge_nanos, \
-     count(DISTINCT account_id) AS accounts";
+     sum(reasoning_tokens) AS reasoning_tokens, sum(cached_tokens) AS cached_tokens, sum(charge_nanos) AS charge_nanos, ";
+const ACCOUNTS: &str = "count(DISTINCT account_id) AS accounts";
+const NO_ACCOUNTS: &str = "0 AS accounts";
+/// The platform's own requests are nobody's usage. Rows by endpoint are without them.
+const CUSTOMERS: &str = " AND account_id <> '00000000-0000-0000-0000-000000000000'";
 
 const fn column(dimension: Dimension, interval: Interval) -> &'static str {
     match dimension {
@@ -89,13 +95,23 @@ fn usage_sql(query: &UsageQuery) -> QueryBuilder<Sqlite> {
     for (place, dimension) in query.by.iter().enumerate() {
         sql.push(column(*dimension, query.interval)).push(format!(" AS v{place}, "));
     }
-    sql.push(SUMS);
-    let (bucket, table) = if is_day { ("day", "usage_daily") } else { ("hour", "usage_hourly") };
+    sql.push(SUMS).push(if query.counts_accounts { ACCOUNTS } else { NO_ACCOUNTS });
+    let (bucket, table, owners) = match (is_day, query.is_of_endpoint_days()) {
+        (true, true) => ("day", "endpoint_daily", NO_OWNERS),
+        (true, false) => ("day", "usage_daily", OWNERS),
+        (false, _) => ("hour", "usage_hourly", OWNERS),
+    };
     sql.push(format!(
-        " FROM (SELECT {bucket} AS bucket, key_id, {MEASURES} FROM {table} WHERE {bucket} NOT IN (SELECT bucket FROM stale) AND model <> ''"
+        " FROM (SELECT {bucket} AS bucket, {owners}, {MEASURES} FROM {table} WHERE {bucket} NOT IN (SELECT bucket FROM stale) AND model <> ''"
     ));
+    if query.account.is_none() && owners == OWNERS {
+        sql.push(CUSTOMERS);
+    }
     push_conditions(&mut sql, bucket, query);
     sql.push(FROM_EVENTS);
+    if query.account.is_none() {
+        sql.push(CUSTOMERS);
+    }
     push_conditions(&mut sql, "stale.bucket", query);
     sql.push(")");
     let places: Vec<String> = (0..query.by.len()).map(|place| format!("v{place}")).collect();
@@ -114,10 +130,9 @@ fn push_conditions(sql: &mut QueryBuilder<Sqlite>, bucket: &str, query: &UsageQu
     let text =
         |at: Timestamp| if query.interval == Interval::Hour { hour_text(within_times(at)) } else { within_times(at).day().to_string() };
     sql.push(format!(" AND {bucket} >= ")).push_bind(text(query.from)).push(format!(" AND {bucket} < ")).push_bind(text(query.to));
-    match query.account {
-        Some(account) => sql.push(" AND account_id = ").push_bind(id_text(account.uuid())),
-        None => sql.push(" AND account_id <> '00000000-0000-0000-0000-000000000000'"),
-    };
+    if let Some(account) = query.account {
+        sql.push(" AND account_id = ").push_bind(id_text(account.uuid()));
+    }
     if let Some(key) = query.key {
         sql.push(" AND key_id = ").push_bind(id_text(key.uuid()));
     }

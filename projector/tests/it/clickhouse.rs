@@ -204,6 +204,7 @@ async fn rows_written_twice_and_rollups_written_late_do_not_show() {
         // Groups and ranks that their buckets have lost, by one who computed them as of an earlier position.
         late("stored_usage_hourly", "'gone' AS model, 399 AS version"),
         late("stored_usage_daily", "request_count + 1 AS request_count, 399 AS version"),
+        late("stored_endpoint_daily", "'gone' AS model, 399 AS version"),
         late("stored_model_stats", "'gone' AS model, 399 AS version"),
         late("stored_rankings", "rank + 100 AS rank, 399 AS version"),
         // A mark and an end that are older.
@@ -226,7 +227,7 @@ async fn two_starters_may_migrate_at_once_and_again() {
     first.unwrap();
     second.unwrap();
     one.migrate().await.unwrap();
-    assert_eq!(home.lines("SELECT version FROM schema_migrations FINAL ORDER BY version").await, ["1", "2", "3"]);
+    assert_eq!(home.lines("SELECT version FROM schema_migrations FINAL ORDER BY version").await, ["1", "2", "3", "4"]);
     assert_eq!(one.position().await.unwrap(), 0);
 }
 

@@ -12,12 +12,13 @@ on_both_engines! {
     the_examples_run,
 }
 
-const PUBLIC_TABLES: [&str; 9] = [
+const PUBLIC_TABLES: [&str; 10] = [
     "usage_events",
     "model_stats",
     "rankings",
     "usage_hourly",
     "usage_daily",
+    "endpoint_daily",
     "latency_hourly",
     "attempts_hourly",
     "app_stats",

@@ -36,7 +36,7 @@ async fn random_batches_give_identical_digests(engine: Engine) {
     store.project(&entries(&events)).await.unwrap();
     let expected = store.snapshot_digests().await.unwrap();
     assert_eq!(expected.position, 3_000);
-    assert_eq!(expected.tables.len(), 9);
+    assert_eq!(expected.tables.len(), 10);
     assert_eq!(tables_in(&home).await, tables_of(&events));
     for seed in 0..3 {
         let (_dir, replayed) = empty_store(engine).await;

@@ -16,6 +16,23 @@ on_both_engines! {
     activity_is_exact_before_and_after_a_refresh,
     equal_tokens_are_ranked_by_name_and_change_looks_one_period_back,
     model_statistics_read_back_with_their_histograms,
+    days_that_were_derived_before_endpoints_had_a_table_get_theirs,
+}
+
+/// What the migration does to a store that has been at work without the table.
+async fn days_that_were_derived_before_endpoints_had_a_table_get_theirs(engine: Engine) {
+    let (home, store) = empty_store(engine).await;
+    store.project(&entries(&Traffic::new(5).log(900, MONDAY, 60))).await.unwrap();
+    let expected = store.snapshot_digests().await.unwrap();
+    home.execute("DELETE FROM endpoint_daily", "TRUNCATE TABLE stored_endpoint_daily").await;
+    assert_ne!(store.snapshot_digests().await.unwrap(), expected);
+    let [sqlite, clickhouse] = ["sqlite/analytics", "clickhouse"].map(|engine| {
+        let text = std::fs::read_to_string(format!("../migrations/{engine}/0004_endpoint_daily.sql")).unwrap();
+        let insert = text.find("INSERT INTO").unwrap();
+        text[insert..].trim_end().trim_end_matches(';').to_owned()
+    });
+    home.execute(&sqlite, &clickhouse).await;
+    assert_eq!(store.snapshot_digests().await.unwrap(), expected);
 }
 
 async fn rollups_equal_an_independent_computation(engine: Engine) {

@@ -50,6 +50,19 @@ const SUMS: [&str; 18] = [
     "ttft_count",
 ];
 
+/// Those of `endpoint_daily`.
+const ENDPOINT_SUMS: [&str; 9] = [
+    "request_count",
+    "ok_count",
+    "error_count",
+    "cancelled_count",
+    "prompt_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "charge_nanos",
+];
+
 type Sums = BTreeMap<&'static str, i64>;
 
 /// Every derived table as lines of text, in key order.
@@ -76,6 +89,7 @@ pub fn tables_of(events: &[Vec<u8>]) -> Tables {
         tables.0.insert(table, lines.collect());
     }
     let customers: Vec<&Request> = requests.values().filter(|request| request.key[0] != SYSTEM).collect();
+    tables.0.insert("endpoint_daily", endpoint_daily(&customers));
     tables.0.insert("model_stats", model_stats(&customers));
     tables.0.insert("app_stats", app_stats(&customers));
     tables.0.insert("rankings", rankings(&customers));
@@ -89,6 +103,7 @@ pub async fn tables_in(home: &Home) -> Tables {
     for (table, sql) in [
         ("usage_hourly", format!("SELECT hour, account_id, key_id, model, channel, provider, app, app_title, {sums} FROM usage_hourly")),
         ("usage_daily", format!("SELECT day, account_id, key_id, model, channel, provider, app, app_title, {sums} FROM usage_daily")),
+        ("endpoint_daily", format!("SELECT day, model, channel, provider, {} FROM endpoint_daily", ENDPOINT_SUMS.join(", "))),
         (
             "model_stats",
             "SELECT model, date, request_count, token_count, total_cost_nanos, total_cost, error_count, avg_latency_ms, ttft_histogram, \
@@ -209,6 +224,19 @@ fn add(sums: &mut Sums, request: &Request) {
     add("duration_ms_sum", request.duration_ms);
     add("ttft_ms_sum", request.ttft_ms.unwrap_or(0));
     add("ttft_count", i64::from(request.ttft_ms.is_some()));
+}
+
+fn endpoint_daily(requests: &[&Request]) -> BTreeSet<String> {
+    let mut rows = BTreeMap::<(String, [String; 3]), Sums>::new();
+    for request in requests.iter().filter(|request| !request.key[2].is_empty()) {
+        let [_, _, model, channel, provider, _] = request.key.clone();
+        add(rows.entry((bucket_text(&request.admitted_at, 10), [model, channel, provider])).or_default(), request);
+    }
+    let line = |((day, key), sums): (&(String, [String; 3]), &Sums)| {
+        let sums: Vec<String> = ENDPOINT_SUMS.iter().map(|name| sums[name].to_string()).collect();
+        format!("{day}|{}|{}", key.join("|"), sums.join("|"))
+    };
+    rows.iter().map(line).collect()
 }
 
 fn model_stats(requests: &[&Request]) -> BTreeSet<String> {

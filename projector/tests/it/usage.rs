@@ -18,21 +18,19 @@ on_both_engines! {
 }
 
 pub fn queries(traffic: &Traffic) -> Vec<UsageQuery> {
-    let all = |by: &[Dimension]| UsageQuery {
-        account: None,
-        key: None,
-        model: None,
-        app: None,
-        filters: Vec::new(),
-        interval: Interval::Day,
-        from: MONDAY,
-        to: MONDAY.plus_micros(9 * DAY_MICROS),
-        by: by.to_vec(),
-    };
+    let all = |by: &[Dimension]| UsageQuery::new(Interval::Day, MONDAY, MONDAY.plus_micros(9 * DAY_MICROS), by.to_vec());
     vec![
         all(&[]),
         all(&[Dimension::Model]),
         all(&[Dimension::Author]),
+        UsageQuery { counts_accounts: true, ..all(&[]) },
+        UsageQuery { counts_accounts: true, ..all(&[Dimension::Time, Dimension::Model]) },
+        UsageQuery { counts_accounts: true, interval: Interval::Hour, ..all(&[Dimension::Author]) },
+        UsageQuery { model: Some("openai/gpt-4o".to_owned()), ..all(&[Dimension::Channel]) },
+        UsageQuery {
+            filters: vec![without(Dimension::Provider, &["Nobody"]), with(Dimension::Author, &["openai"])],
+            ..all(&[Dimension::Time])
+        },
         all(&[Dimension::App]),
         all(&[Dimension::Time, Dimension::Channel, Dimension::Provider]),
         all(&[Dimension::Account, Dimension::Key]),
@@ -166,7 +164,7 @@ fn fold(requests: &[UsageRow], query: &UsageQuery) -> Vec<UsageGroup> {
         totals.reasoning_tokens += row.usage.reasoning;
         totals.cached_tokens += row.usage.cache_read;
         totals.charged = totals.charged.checked_add(row.charge_nanos).unwrap();
-        totals.accounts = accounts.len() as u64;
+        totals.accounts = if query.counts_accounts { accounts.len() as u64 } else { 0 };
     }
     let mut groups: Vec<UsageGroup> = groups.into_iter().map(|((at, values), (totals, _))| UsageGroup { at, values, totals }).collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.totals.tokens()));

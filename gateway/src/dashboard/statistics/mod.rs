@@ -35,23 +35,10 @@ pub fn routes() -> OpenApiRouter<Arc<Dashboard>> {
 }
 
 /// Usage of all customers on the days from `from` to before `to`.
-async fn usage_of_days(
-    dashboard: &Dashboard,
-    (from, to): (Day, Day),
-    by: Vec<Dimension>,
-    model: Option<String>,
-    now: Timestamp,
-) -> Result<Arc<Vec<UsageGroup>>, ApiError> {
-    let query = UsageQuery {
-        account: None,
-        key: None,
-        model,
-        app: None,
-        filters: Vec::new(),
-        interval: Interval::Day,
-        from: from.start(),
-        to: to.start(),
-        by,
-    };
+fn of_days((from, to): (Day, Day), by: Dimension) -> UsageQuery {
+    UsageQuery::new(Interval::Day, from.start(), to.start(), vec![by])
+}
+
+async fn usage(dashboard: &Dashboard, query: UsageQuery, now: Timestamp) -> Result<Arc<Vec<UsageGroup>>, ApiError> {
     Ok(dashboard.services.usage.recent(&dashboard.services.analytics, query, now).await?)
 }

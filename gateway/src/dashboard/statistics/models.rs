@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::ranking::{RankingKind, by_subject, rank};
 use super::rankings::AppView;
-use super::usage_of_days;
+use super::{of_days, usage};
 use crate::control::Catalog;
 use crate::dashboard::Dashboard;
 use crate::http::envelope::{Data, UrlPath, UrlQuery};
@@ -106,7 +106,7 @@ pub async fn get_model_series(
         Metric::Tokens | Metric::Requests | Metric::Errors => {
             let interval = if query.range == Range::Month { Interval::Day } else { Interval::Hour };
             let by = vec![Dimension::Time];
-            let usage = UsageQuery { account: None, key: None, model: Some(model), app: None, filters: Vec::new(), interval, from, to, by };
+            let usage = UsageQuery { model: Some(model), ..UsageQuery::new(interval, from, to, by) };
             let groups = dashboard.services.usage.recent(&dashboard.services.analytics, usage, now).await?;
             let value = |at| {
                 groups.iter().find(|group| group.at == Some(at)).map_or(0, |group| match query.metric {
@@ -175,7 +175,8 @@ pub async fn list_model_apps(
     let now = Timestamp::now();
     let model = known(&dashboard.services.control.catalog_full(), &author, &slug)?;
     let days = (now.day().plus(1 - APPS_DAYS), now.day().plus(1));
-    let groups = usage_of_days(&dashboard, days, vec![Dimension::App], Some(model), now).await?;
+    let of_model = UsageQuery { model: Some(model), ..of_days(days, Dimension::App) };
+    let groups = usage(&dashboard, of_model, now).await?;
     let totals = by_subject(&groups);
     let mut places = rank(RankingKind::Tokens, &totals, &BTreeMap::new());
     places.truncate(APPS_MAX);

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::period::{Period, bounds};
 use super::ranking::{RankingKind, by_subject, rank};
-use super::usage_of_days;
+use super::{of_days, usage};
 use crate::dashboard::Dashboard;
 use crate::http::envelope::Data;
 use crate::http::error::ApiError;
@@ -44,9 +44,9 @@ pub struct Trending {
 pub async fn get_overview(State(dashboard): State<Arc<Dashboard>>) -> Result<Data<Overview>, ApiError> {
     let (now, catalog) = (Timestamp::now(), dashboard.services.control.catalog_full());
     let week = Period::Week.at(now.day());
-    let today = usage_of_days(&dashboard, bounds(Period::Day.at(now.day())), vec![Dimension::Model], None, now).await?;
-    let this_week = usage_of_days(&dashboard, bounds(week), vec![Dimension::Model], None, now).await?;
-    let last_week = usage_of_days(&dashboard, bounds(week.previous()), vec![Dimension::Model], None, now).await?;
+    let today = usage(&dashboard, of_days(bounds(Period::Day.at(now.day())), Dimension::Model), now).await?;
+    let this_week = usage(&dashboard, of_days(bounds(week), Dimension::Model), now).await?;
+    let last_week = usage(&dashboard, of_days(bounds(week.previous()), Dimension::Model), now).await?;
     let sum = |groups: &[projector::UsageGroup]| groups.iter().fold(UsageTotals::default(), |sum, group| sum.and(group.totals));
     let (totals, before) = (by_subject(&this_week), by_subject(&last_week));
     let trending = rank(RankingKind::Growth, &totals, &before).into_iter().take(TRENDING_MAX).map(|place| Trending {

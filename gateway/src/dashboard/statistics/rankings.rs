@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use projector::Dimension;
+use projector::{Dimension, UsageGroup, UsageQuery};
 use schemas::{NanoUsd, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::period::{Days, Period, bounds, days};
 use super::ranking::{Place, RankingKind, by_subject, rank};
-use super::usage_of_days;
+use super::{of_days, usage};
 use crate::dashboard::Dashboard;
 use crate::http::envelope::{Data, UrlQuery};
 use crate::http::error::ApiError;
@@ -170,8 +170,8 @@ pub async fn list_app_rankings(
     UrlQuery(query): UrlQuery<RankingQuery>,
 ) -> Result<axum::Json<Ranking<RankedApp>>, ApiError> {
     let (now, period) = (Timestamp::now(), query.period.at(Timestamp::now().day()));
-    let groups = usage_of_days(&dashboard, bounds(period), vec![Dimension::App], None, now).await?;
-    let before = usage_of_days(&dashboard, bounds(period.previous()), vec![Dimension::App], None, now).await?;
+    let groups = usage_for(&dashboard, query.kind, of_days(bounds(period), Dimension::App), now).await?;
+    let before = usage_for(&dashboard, query.kind, of_days(bounds(period.previous()), Dimension::App), now).await?;
     let totals = by_subject(&groups);
     let mut places = rank(query.kind, &totals, &by_subject(&before));
     places.truncate(limit(query.limit)?);
@@ -233,7 +233,7 @@ pub async fn get_ranking_series(
     periods.reverse();
     let mut by_model = BTreeMap::<String, Vec<u64>>::new();
     for (place, period) in periods.iter().enumerate() {
-        for group in usage_of_days(&dashboard, bounds(*period), vec![Dimension::Model], None, now).await?.iter() {
+        for group in usage(&dashboard, of_days(bounds(*period), Dimension::Model), now).await?.iter() {
             let Some(model) = group.values.first() else { continue };
             let values = by_model.entry(model.clone()).or_insert_with(|| vec![0; periods.len()]);
             if let Some(value) = values.get_mut(place) {
@@ -251,11 +251,16 @@ pub async fn get_ranking_series(
     Ok(Data { data: RankingSeries { periods: periods.iter().map(|period| period.start()).collect(), series: lines } })
 }
 
+/// What a ranking of this kind compares.
+async fn usage_for(dashboard: &Dashboard, kind: RankingKind, query: UsageQuery, now: Timestamp) -> Result<Arc<Vec<UsageGroup>>, ApiError> {
+    usage(dashboard, UsageQuery { counts_accounts: kind == RankingKind::Accounts, ..query }, now).await
+}
+
 async fn places(dashboard: &Dashboard, query: &RankingQuery, dimension: Dimension) -> Result<(Vec<Place>, Days), ApiError> {
     let now = Timestamp::now();
     let period = query.period.at(now.day());
-    let groups = usage_of_days(dashboard, bounds(period), vec![dimension], None, now).await?;
-    let before = usage_of_days(dashboard, bounds(period.previous()), vec![dimension], None, now).await?;
+    let groups = usage_for(dashboard, query.kind, of_days(bounds(period), dimension), now).await?;
+    let before = usage_for(dashboard, query.kind, of_days(bounds(period.previous()), dimension), now).await?;
     let mut places = rank(query.kind, &by_subject(&groups), &by_subject(&before));
     places.truncate(limit(query.limit)?);
     Ok((places, days(period)))

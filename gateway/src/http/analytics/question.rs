@@ -127,7 +127,7 @@ impl Question {
         let time = granularity.map(|_| projector::Dimension::Time);
         let by = time.into_iter().chain(dimensions.iter().map(|dimension| stored(*dimension))).collect();
         let account = administrator.accounts();
-        let usage = UsageQuery { account, key: None, model: None, app: None, filters, interval, from, to, by };
+        let usage = UsageQuery { account, filters, ..UsageQuery::new(interval, from, to, by) };
         let limit = within("limit", body.limit)?.unwrap_or(ROWS_DEFAULT);
         Ok(Self { metrics, dimensions, usage, warnings, order, limit, group_limit: within("group_limit", body.group_limit)? })
     }
