@@ -17,7 +17,7 @@ use schemas::partition::partition_of;
 use schemas::{AccountId, Body, Event, Header, NanoUsd, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The ledger's verdict is waited for this long, unless the desk is told otherwise.
 pub const VERDICT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +25,8 @@ pub const VERDICT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CREDIT_AMOUNT_MAX: NanoUsd = NanoUsd::from_usd(100_000_000);
 /// Orders waiting for their verdict at once.
 const WAITING_MAX: usize = 1_024;
+/// Of them, so many look into the books at a time.
+const LOOKS_MAX: usize = 3;
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 const TEXT_CHARS_MAX: usize = 500;
 
@@ -93,13 +95,22 @@ pub struct CreditDesk {
     progress: watch::Receiver<WorkerProgress>,
     /// Event ids whose order was appended here and has no verdict yet: a twin waits instead of appending.
     waiting: Arc<Mutex<HashSet<String>>>,
+    /// Turns to look for a verdict: the books' other readers shall have connections left.
+    looks: Arc<Semaphore>,
     verdict_timeout: Duration,
 }
 
 impl CreditDesk {
     /// `progress` is the ledger worker's: it moves when a batch was booked and the gate knows of it.
     pub fn new(spool: Spool, ledger: LedgerStore, progress: watch::Receiver<WorkerProgress>) -> Self {
-        Self { spool, ledger, progress, waiting: Arc::default(), verdict_timeout: VERDICT_TIMEOUT }
+        Self {
+            spool,
+            ledger,
+            progress,
+            waiting: Arc::default(),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            verdict_timeout: VERDICT_TIMEOUT,
+        }
     }
 
     pub fn with_verdict_timeout(self, verdict_timeout: Duration) -> Self {
@@ -130,7 +141,12 @@ impl CreditDesk {
         let decided = tokio::time::timeout(self.verdict_timeout, self.wait(order, &event_id, &input_sha256, progress)).await;
         drop(place);
         match decided {
-            Ok(transaction) => Ok(Booked { transaction: transaction?, repeated }),
+            Ok(transaction) => {
+                let transaction = transaction?;
+                // Another gateway's order of the same key may have come first.
+                let is_anothers = transaction.created_at != now;
+                Ok(Booked { transaction, repeated: repeated || is_anothers })
+            }
             Err(_) => Err(CreditError::Undecided { idempotency_key: order.idempotency_key.clone() }),
         }
     }
@@ -168,8 +184,18 @@ impl CreditDesk {
         mut progress: watch::Receiver<WorkerProgress>,
     ) -> Result<Transaction, CreditError> {
         while progress.changed().await.is_ok() {
-            if let Some(transaction) = self.verdict(order, event_id, input_sha256).await? {
-                return Ok(transaction);
+            // The books move many times a second, and everybody waits for them: never closed.
+            let turn = self.looks.acquire().await.ok();
+            let verdict = self.verdict(order, event_id, input_sha256).await;
+            drop(turn);
+            match verdict {
+                Ok(Some(transaction)) => return Ok(transaction),
+                Ok(None) => {}
+                // The order is in the log: what it came to is asked again when the books have moved on.
+                Err(CreditError::Ledger(error)) if error.is_transient() => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a credit's verdict could not be read yet");
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(CreditError::Undecided { idempotency_key: order.idempotency_key.clone() })

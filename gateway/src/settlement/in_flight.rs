@@ -28,13 +28,15 @@ struct Running {
     /// When it was last known to be reserved: **before** the call that made or renewed it was sent.
     reserved_at: Instant,
     abort: CancellationToken,
+    /// Its end is written down: that its hold goes is as it should be.
+    is_ending: bool,
 }
 
 impl InFlight {
     /// Registers a request; the token is cancelled when its hold is lost or the process must stop.
     pub fn begin(&self, hold: RestoredHold, reserved_at: Instant) -> CancellationToken {
         let abort = CancellationToken::new();
-        self.shard(hold.request_id).lock().insert(hold.request_id, Running { hold, reserved_at, abort: abort.clone() });
+        self.shard(hold.request_id).lock().insert(hold.request_id, Running { hold, reserved_at, abort: abort.clone(), is_ending: false });
         abort
     }
 
@@ -43,6 +45,13 @@ impl InFlight {
         if let Some(running) = self.shard(request).lock().get_mut(&request) {
             running.hold.hold = to;
             running.hold.worst_case = running.hold.worst_case.max(to);
+        }
+    }
+
+    /// Notes that a request's end is written down, and that its hold will go.
+    pub fn ending(&self, request: RequestId) {
+        if let Some(running) = self.shard(request).lock().get_mut(&request) {
+            running.is_ending = true;
         }
     }
 
@@ -124,7 +133,8 @@ impl InFlight {
     /// Ends the requests whose holds nobody confirmed for so long.
     fn abort_unrenewed(&self, longest: Duration) {
         for shard in &self.shards {
-            for (request, running) in shard.lock().iter().filter(|(_, running)| running.reserved_at.elapsed() >= longest) {
+            let is_overdue = |running: &Running| !running.is_ending && running.reserved_at.elapsed() >= longest;
+            for (request, running) in shard.lock().iter().filter(|(_, running)| is_overdue(running)) {
                 if !running.abort.is_cancelled() {
                     tracing::warn!(request.id = %request, "hold could not be renewed in time; request is ended");
                     running.abort.cancel();
@@ -135,7 +145,7 @@ impl InFlight {
 
     fn abort_lost(&self, lost: &[RequestId]) {
         for request in lost {
-            if let Some(running) = self.shard(*request).lock().get(request) {
+            if let Some(running) = self.shard(*request).lock().get(request).filter(|running| !running.is_ending) {
                 tracing::warn!(request.id = %request, "hold was lost; request is ended");
                 running.abort.cancel();
             }

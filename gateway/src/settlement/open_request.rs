@@ -183,6 +183,7 @@ impl OpenRequest {
         fault::point("gateway.before_terminal");
         let written = self.settlement.spool.terminal(Some(request), partition_of(account), encode)?;
         self.ended = true;
+        self.settlement.in_flight.ending(request);
         fault::point("gateway.after_terminal");
         Ok(written)
     }

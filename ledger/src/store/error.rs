@@ -93,8 +93,10 @@ fn is_outage(error: &sqlx::Error) -> bool {
         // A connection that broke in the middle of an answer is a protocol error too.
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         _ if is_disk_full(error) => true,
-        // Connection exceptions, shutdowns and starts of the server.
-        _ => sqlstate(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+        // Connection exceptions, shutdowns and starts of the server; one that is a standby for now or was made read-only; and
+        // credentials that are being changed: at the start they are refused at once, where they have worked before they will again.
+        _ => sqlstate(error)
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "28000" | "28P01")),
     }
 }
 

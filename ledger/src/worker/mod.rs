@@ -39,6 +39,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const RETRIES_MAX: u64 = 20;
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(5);
+/// Beside a halted worker.
+const HALTED_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How far the books are.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +79,24 @@ pub async fn run(
         tracing::error!(error = error as &dyn std::error::Error, "ledger halted");
     }
     outcome
+}
+
+/// How far the log goes on without the books, for as long as nobody books: beside a worker that has halted.
+pub async fn tell_lag(log: EventLog, position: u64, cancel: CancellationToken) {
+    loop {
+        // A log that cannot be read either has its own metric.
+        if let Ok(bounds) = log.bounds().await {
+            note_lag(bounds.last, position);
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = sleep(HALTED_LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn note_lag(last: u64, position: u64) {
+    metrics::gauge!(LEDGER_LAG_ENTRIES).set(last.saturating_sub(position) as f64);
 }
 
 struct Worker {
@@ -190,12 +210,8 @@ impl Worker {
             self.publish(outcome.position, outcome.watermarks);
         }
         let last = self.log.bounds().await?.last;
-        self.note_lag(last, outcome.position);
+        note_lag(last, outcome.position);
         Ok(())
-    }
-
-    fn note_lag(&self, last: u64, position: u64) {
-        metrics::gauge!(LEDGER_LAG_ENTRIES).set(last.saturating_sub(position) as f64);
     }
 
     /// `None` when cancelled. What may pass is waited for, what refuses again and again is an error.
@@ -211,7 +227,7 @@ impl Worker {
                     metrics::counter!(LEDGER_RETRIES_TOTAL, "step" => "apply").increment(1);
                     tracing::warn!(error = &error as &dyn std::error::Error, attempt = number, "ledger database failed and is tried again");
                     if let Ok(bounds) = self.log.bounds().await {
-                        self.note_lag(bounds.last, self.progress.borrow().position);
+                        note_lag(bounds.last, self.progress.borrow().position);
                     }
                 }
                 Err(error) => return Err(error),

@@ -63,7 +63,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
     let archive = checked(&arguments).map_err(CliError::Import)?;
     // Whoever runs here would read a log that is being filled.
     let _data_dir = DataDir::new(&loaded.config.data_dir).create_and_lock()?;
-    let log = open_log(&loaded).await.map_err(crate::serve::ServeError::from)?;
+    let log = open_log(&loaded, true).await.map_err(crate::serve::ServeError::from)?;
     let last = fill(&log, &archive).await.map_err(CliError::Import)?;
     let answer = json!({ "events": last, "head": archive.head() });
     let text = format!("{last} events imported; the books are made from them when the deployment starts");

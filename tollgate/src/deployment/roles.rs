@@ -58,11 +58,14 @@ pub fn spawn_ledger(
     readiness: Arc<Readiness>,
     cancel: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let worker = ledger::worker::run(stores.ledger.clone(), stores.log.clone(), gate, progress.ledger.clone(), cancel);
+    let (log, booked) = (stores.log.clone(), progress.ledger.subscribe());
+    let worker = ledger::worker::run(stores.ledger.clone(), stores.log.clone(), gate, progress.ledger.clone(), cancel.clone());
     tasks.spawn(async move {
         // The worker tells of its own failure.
         if worker.await.is_err() {
             readiness.lost(LEDGER);
+            let position = booked.borrow().position;
+            ledger::worker::tell_lag(log, position, cancel).await;
         }
     })
 }

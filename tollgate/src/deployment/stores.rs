@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{Disk, EventLog, FileDisk, JetStreamOptions, LogError, LogOptions, Recovery, Spool, SpoolError};
+use eventlog::{Disk, EventLog, FileDisk, JetStreamError, JetStreamOptions, LogError, LogOptions, Recovery, Spool, SpoolError};
 use gateway::control::secrets::{Secret, SecretError, SecretKey};
 use gateway::control::store::{Act, ControlStore, StoreError};
 use gateway::control::{Control, ControlError, Forgotten};
@@ -54,6 +54,16 @@ pub enum OpenError {
     Log(#[from] LogError),
     #[error("balance gate cannot be opened (balance_url)")]
     Gate(#[from] RedisGateError),
+    #[error(
+        "the event log's stream {stream} is gone, but the books stand at its position {booked}: put the server's data back, or \
+         `tollgate import` an archive that reaches as far"
+    )]
+    LogMissing { stream: String, booked: u64 },
+    #[error(
+        "the books stand at position {booked} of the event log, which ends at {last}: it is another log, or an older state of it; \
+         put back the one that reaches as far"
+    )]
+    LogBehind { booked: u64, last: u64 },
     #[error("spool cannot be opened")]
     Spool(#[from] SpoolError),
 }
@@ -67,7 +77,7 @@ impl Stores {
         let ledger = open_ledger(loaded, data_dir).await?;
         let control = Control::open(ControlStore::open(&loaded.backends.database.url()).await?, secret_key, Timestamp::now()).await?;
         let analytics = analytics_for(loaded, here).await?;
-        let log = open_log(loaded).await?;
+        let log = open_log_for(loaded, &ledger).await?;
         let (spool, recovery) = Spool::open(Arc::new(FileDisk), &data_dir.join(SPOOL_DIR), config.spool_options())?;
         let gate = gate_for(loaded, here).await?;
         Ok(Self { control, ledger, analytics, log, spool, recovery, gate })
@@ -134,7 +144,25 @@ async fn gate_for(loaded: &Loaded, here: Roles) -> Result<BalanceGate, OpenError
     }
 }
 
-pub async fn open_log(loaded: &Loaded) -> Result<EventLog, OpenError> {
+/// The log these books were made of: a server that lost it, or has another, is no beginning.
+async fn open_log_for(loaded: &Loaded, ledger: &LedgerStore) -> Result<EventLog, OpenError> {
+    let booked = ledger.position().await?;
+    let opened = open_log(loaded, booked == 0).await;
+    if let Err(OpenError::Log(LogError::JetStream(JetStreamError::Missing { stream }))) = opened {
+        return Err(OpenError::LogMissing { stream, booked });
+    }
+    let log = opened?;
+    if matches!(loaded.backends.events, Events::JetStream(_)) {
+        let last = log.bounds().await?.last;
+        if last < booked {
+            return Err(OpenError::LogBehind { booked, last });
+        }
+    }
+    Ok(log)
+}
+
+/// `may_create`: where there is none yet, and nobody relies on one.
+pub async fn open_log(loaded: &Loaded, may_create: bool) -> Result<EventLog, OpenError> {
     match &loaded.backends.events {
         Events::Files { dir } => {
             let disk: Arc<dyn Disk> = Arc::new(FileDisk);
@@ -143,6 +171,7 @@ pub async fn open_log(loaded: &Loaded) -> Result<EventLog, OpenError> {
         Events::JetStream(url) => {
             let events = &loaded.config.events;
             let options = JetStreamOptions {
+                may_create,
                 patience: LOG_PATIENCE,
                 replicas: events.replicas,
                 servers_sync_always: events.servers_sync_always,

@@ -34,6 +34,9 @@ pub enum JetStreamError {
     PayloadTooSmall { servers: String, bytes_max: usize, bytes: usize },
     #[error("stream {stream} breaks what the event log promises: {}", differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Settings { stream: String, differences: Vec<Difference> },
+    /// It is not made anew where somebody relies on what was in it.
+    #[error("stream {stream} does not exist")]
+    Missing { stream: String },
     #[error("the NATS server refused to {action}: {description} (error {code})")]
     Refused { action: &'static str, code: u64, description: String },
     /// Passes by itself, unless somebody has to mend the server.

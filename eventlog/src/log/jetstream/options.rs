@@ -23,6 +23,8 @@ pub(super) const HEADER_BYTES_MAX: usize = 4 * 1024;
 pub struct JetStreamOptions {
     /// The stream; made when missing.
     pub stream: String,
+    /// False where somebody stands at a position of it: then a stream that is missing is an error.
+    pub may_create: bool,
     /// Events of partition 7 are published to `<subject_prefix>.007`.
     pub subject_prefix: String,
     /// Copies of the stream. `None`: three where the server is part of a cluster, else one.
@@ -50,6 +52,7 @@ impl Default for JetStreamOptions {
     fn default() -> Self {
         Self {
             stream: "USAGE".to_owned(),
+            may_create: true,
             subject_prefix: "usage.v1".to_owned(),
             replicas: None,
             max_bytes: None,

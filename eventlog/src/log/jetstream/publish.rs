@@ -13,12 +13,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Shared;
 use super::api::{LATE, NOT_CONNECTED, NoAnswer, Refusal, UNSENDABLE, parse};
 use super::bounds::Asking;
 use super::error::JetStreamError;
 use super::known::Known;
 use super::options::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HEADER_BYTES_MAX, MESSAGE_ID_BYTES_MAX};
+use super::{Fault, Shared};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::log::{LogError, Message};
 
@@ -132,6 +132,7 @@ impl Shared {
 
     async fn publish(&self, sending: &Sending<'_>) -> Result<Taken, LogError> {
         let (messages, ids) = (sending.missing.as_slice(), sending.ids);
+        let end = self.last_seen();
         let answer = async {
             match messages {
                 [message] => {
@@ -148,6 +149,8 @@ impl Shared {
         };
         match answer.await {
             Ok(answer) => match parse::<Ack>(&answer) {
+                // **What is new lies past every end that was seen**: else this is another stream than it was.
+                Some(Ok(ack)) if !ack.duplicate && ack.seq <= end => Err(self.fail(Fault::Regressed { last: ack.seq, seen: end }).into()),
                 Some(Ok(ack)) => Ok(Taken::At(ack)),
                 Some(Err(refusal)) => self.refused(messages, refusal).await,
                 None => Err(self.unknown(messages.len(), "the acknowledgement is not understood").into()),

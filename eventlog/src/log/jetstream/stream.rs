@@ -3,9 +3,12 @@
 //! **A stream that could drop, delete, alter or reorder an event is refused**: the log's promises rest on these
 //! settings alone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::api::{Api, StreamInfo};
+use super::bounds::Asking;
 use super::error::{Difference, JetStreamError};
 use super::options::{HEADER_BYTES_MAX, JetStreamOptions};
 use crate::journal::PAYLOAD_BYTES_MAX;
@@ -15,12 +18,21 @@ pub(super) const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX
 
 pub(super) const NOT_FOUND: u64 = 10_059;
 const NAME_IN_USE: u64 = 10_058;
+/// A cluster that has just come up may not know its streams yet.
+const MISSING_GRACE: Duration = Duration::from_secs(5);
 
 /// Finds the stream or makes it.
 pub(super) async fn ensure(api: &Api, options: &JetStreamOptions, replicas: usize) -> Result<StreamInfo, JetStreamError> {
-    let found = match api.stream_info(&options.stream).await {
-        Err(JetStreamError::Refused { code: NOT_FOUND, .. }) => create(api, options, replicas).await?,
-        found => found?,
+    let mut asking = Asking::for_up_to(MISSING_GRACE);
+    let found = loop {
+        match api.stream_info(&options.stream).await {
+            Err(JetStreamError::Refused { code: NOT_FOUND, .. }) if options.may_create => break create(api, options, replicas).await?,
+            Err(JetStreamError::Refused { code: NOT_FOUND, .. }) if asking.again().await => {}
+            Err(JetStreamError::Refused { code: NOT_FOUND, .. }) => {
+                return Err(JetStreamError::Missing { stream: options.stream.clone() });
+            }
+            found => break found?,
+        }
     };
     let differences = differences(&found.config, options);
     if differences.is_empty() { Ok(found) } else { Err(JetStreamError::Settings { stream: options.stream.clone(), differences }) }

@@ -68,6 +68,11 @@ pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) {
                     tracing::debug!(reason, "waiting for events was interrupted");
                     sleep(retry).await;
                     retry = (retry * 2).min(RETRY_MAX);
+                    // Whether the log is still the one it was; if not, who waits is woken, and the next read says so.
+                    let _ = shared.bounds().await;
+                    if shared.check_health().is_err() {
+                        return;
+                    }
                 }
             }
         }
@@ -84,7 +89,12 @@ async fn look(shared: &Shared, tail: Option<Tail>) -> Result<Tail, NoAnswer> {
     let usable = tail.filter(|tail| tail.next + BEHIND_MAX > end && tail.breaks == shared.api.link.borrow().breaks);
     let mut tail = match usable {
         Some(tail) => tail,
-        None => follow(shared, end + 1).await?,
+        None => {
+            let tail = follow(shared, end + 1).await?;
+            // A stream that was made again takes a consumer as the one before did.
+            shared.bounds().await.map_err(|_| NoAnswer("the log could not be looked at"))?;
+            tail
+        }
     };
     let wanted = (end + 1).saturating_sub(tail.next) + 1;
     let question = json!({ "batch": wanted, "expires": nanos(PULL_EXPIRES), "idle_heartbeat": nanos(HEARTBEAT) });

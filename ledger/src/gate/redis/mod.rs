@@ -212,7 +212,7 @@ impl RedisGate {
     }
 
     /// Only what changes is told: every answer comes by here.
-    fn note_open(&self, is_open: bool) {
+    pub(super) fn note_open(&self, is_open: bool) {
         if self.is_open.load(Ordering::Relaxed) != is_open || !is_open {
             self.is_open.store(is_open, Ordering::Relaxed);
             metrics::gauge!(GATE_OPEN).set(if is_open { 1.0 } else { 0.0 });

@@ -44,8 +44,16 @@ impl RedisGate {
 
     /// Open only if every shard is; learning if every shard is in the same epoch.
     pub async fn status(&self) -> Result<GateStatus, GateError> {
+        let status = self.ask_status().await;
+        self.note_open(matches!(status, Ok(GateStatus::Open { .. })));
+        status
+    }
+
+    /// Looks by writing, too: a server that only reads (it is full, or a replica now) authorises nothing.
+    async fn ask_status(&self) -> Result<GateStatus, GateError> {
         let mut ask = Pipeline::new();
         for shard in self.names.shards() {
+            ask.cmd("HSET").arg(self.names.gate(shard)).arg("looked").arg("1").ignore();
             ask.cmd("HMGET").arg(self.names.gate(shard)).arg("epoch").arg("open").arg("shards");
         }
         let gates: Vec<(Option<u64>, Option<String>, Option<usize>)> = self.connections.pipeline(Lane::Slow, &ask).await?;
