@@ -15,9 +15,10 @@ use http_body::{Body, Frame as BodyFrame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::message::{stop_reason, tool_use_of};
-use super::usage::{NOTHING_YET, usage_json};
+use super::message::stop_reason;
+use super::usage::{NOTHING_YET, NativeUsage, usage_json};
 use crate::http::error::anthropic_error_json;
+use crate::wire::members::members;
 use crate::wire::{Frame, SseFramer};
 
 /// Before `message_start`, when an event would come too early.
@@ -68,10 +69,14 @@ struct Events {
     tools: BTreeMap<u32, u32>,
     /// Blocks that Anthropic's own events opened.
     native_open: Vec<u32>,
+    /// Thoughts came as plain text: their details repeat it.
+    has_plain_thoughts: bool,
     stop_reason: Option<&'static str>,
     /// The whole `delta` of Anthropic's own `message_delta`.
     native_delta: Option<String>,
-    server_tool_use: Option<Box<RawValue>>,
+    /// Its members that are not replaced, each after a comma.
+    native_more: String,
+    native_usage: NativeUsage,
     /// How the request was routed, for those who asked: it goes with the last event.
     route: Option<Box<RawValue>>,
 }
@@ -98,6 +103,9 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     anthropic: Option<&'a RawValue>,
+    /// The usage of Anthropic's `message_start`, beside the first of its other events.
+    #[serde(borrow)]
+    anthropic_start: Option<&'a RawValue>,
     #[serde(borrow)]
     openrouter_metadata: Option<&'a RawValue>,
 }
@@ -132,6 +140,10 @@ struct Delta<'a> {
 struct Detail<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    summary: Option<&'a RawValue>,
     #[serde(borrow)]
     signature: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -222,8 +234,10 @@ impl Events {
             return;
         }
         let provider = chunk.provider.map_or("null", RawValue::get);
+        let usage = chunk.anthropic_start.map_or(NOTHING_YET, RawValue::get);
+        self.native_usage = NativeUsage::read(usage);
         let message = format!(
-            r#"{{"type":"message_start","message":{{"id":{},"type":"message","role":"assistant","model":{},"provider":{provider},"content":[],"stop_reason":null,"stop_sequence":null,"usage":{NOTHING_YET}}}}}"#,
+            r#"{{"type":"message_start","message":{{"id":{},"type":"message","role":"assistant","model":{},"provider":{provider},"content":[],"stop_reason":null,"stop_sequence":null,"usage":{usage}}}}}"#,
             chunk.id, chunk.model
         );
         push("message_start", &message, out);
@@ -234,7 +248,9 @@ impl Events {
         match &*event.kind {
             "message_delta" => {
                 self.native_delta = event.delta.map(|delta| delta.get().to_owned());
-                self.server_tool_use = event.usage.and_then(|usage| tool_use_of(usage.get())).map(ToOwned::to_owned);
+                self.native_more = more_members(raw.get());
+                let told = event.usage.map(|usage| NativeUsage::read(usage.get())).unwrap_or_default();
+                self.native_usage = told.after(std::mem::take(&mut self.native_usage));
                 return;
             }
             "content_block_start" => self.native_open.push(event.index),
@@ -247,10 +263,15 @@ impl Events {
     fn delta(&mut self, delta: &Delta<'_>, out: &mut String) {
         let has_text = |raw: &&RawValue| raw.get().len() > 2 && raw.get().starts_with('"');
         if let Some(text) = delta.reasoning.filter(has_text).or(delta.reasoning_content.filter(has_text)) {
+            self.has_plain_thoughts = true;
             let index = self.block(Kind::Thinking, out);
             push_delta(index, "thinking_delta", "thinking", text, out);
         }
         for detail in delta.reasoning_details.iter().flatten() {
+            if let (false, Some(text)) = (self.has_plain_thoughts, detail.text.filter(has_text).or(detail.summary.filter(has_text))) {
+                let index = self.block(Kind::Thinking, out);
+                push_delta(index, "thinking_delta", "thinking", text, out);
+            }
             if let Some(signature) = detail.signature.filter(has_text) {
                 let index = self.block(Kind::Thinking, out);
                 push_delta(index, "signature_delta", "signature", signature, out);
@@ -333,8 +354,9 @@ impl Events {
         self.close_all(out);
         let reason = self.stop_reason.map_or(serde_json::Value::Null, serde_json::Value::from);
         let delta = self.native_delta.take().unwrap_or_else(|| format!(r#"{{"stop_reason":{reason},"stop_sequence":null}}"#));
-        let usage = usage_json(usage, self.server_tool_use.as_deref());
-        push("message_delta", &format!(r#"{{"type":"message_delta","delta":{delta},"usage":{usage}}}"#), out);
+        let usage = usage_json(usage, &self.native_usage);
+        let more = std::mem::take(&mut self.native_more);
+        push("message_delta", &format!(r#"{{"type":"message_delta","delta":{delta},"usage":{usage}{more}}}"#), out);
     }
 
     fn stop(&mut self, out: &mut String) {
@@ -351,6 +373,18 @@ impl Events {
         self.has_ended = true;
         push("error", error, out);
     }
+}
+
+/// What Anthropic's `message_delta` says beside its delta and its usage: how it managed the context, and what is new.
+fn more_members(event: &str) -> String {
+    let mut out = String::new();
+    for member in members(event).filter_map(Result::ok) {
+        let (key, value) = (member.key.quoted().of_str(event), member.value.of_str(event));
+        if !matches!(key, "\"type\"" | "\"delta\"" | "\"usage\"") {
+            out.push_str(&format!(",{key}:{value}"));
+        }
+    }
+    out
 }
 
 fn push(name: &str, data: &str, out: &mut String) {

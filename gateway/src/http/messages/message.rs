@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::usage::usage_json;
+use super::usage::{NativeUsage, usage_json};
 use crate::wire::members::members;
 
 #[derive(Debug, Deserialize)]
@@ -60,6 +60,8 @@ struct Detail<'a> {
     #[serde(borrow)]
     text: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    summary: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     signature: Option<Cow<'a, str>>,
     #[serde(borrow)]
     data: Option<Cow<'a, str>>,
@@ -85,7 +87,7 @@ struct Function<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block<'a> {
     Text { text: &'a str, citations: Option<()> },
-    Thinking { thinking: &'a str, signature: &'a str },
+    Thinking { thinking: Cow<'a, str>, signature: &'a str },
     RedactedThinking { data: &'a str },
     ToolUse { id: &'a str, name: &'a str, input: Box<RawValue> },
 }
@@ -102,7 +104,7 @@ pub(super) fn message(body: &[u8]) -> Option<Bytes> {
             let content = serde_json::to_string(&blocks(&choice.message)).ok()?;
             let reason = stop_reason(choice.finish_reason.as_deref(), choice.native_finish_reason.as_deref());
             let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
-            let usage = usage_json(answer.usage.get(), None);
+            let usage = usage_json(answer.usage.get(), &NativeUsage::default());
             out.push_str(&format!(r#","content":{content},"stop_reason":{reason},"stop_sequence":null,"usage":{usage}"#));
         }
     }
@@ -115,51 +117,57 @@ pub(super) fn message(body: &[u8]) -> Option<Bytes> {
 
 /// Anthropic's own message, but for what is ours to say. Its blocks are copied as they came.
 fn push_native(native: &str, usage: &str, out: &mut String) {
-    let mut server_tool_use = None;
+    let mut told = NativeUsage::default();
     for member in members(native).filter_map(Result::ok) {
         let (key, value) = (member.key.quoted().of_str(native), member.value.of_str(native));
         match key {
             "\"id\"" | "\"type\"" | "\"role\"" | "\"model\"" | "\"provider\"" => {}
-            "\"usage\"" => server_tool_use = tool_use_of(value),
+            "\"usage\"" => told = NativeUsage::read(value),
             _ => out.push_str(&format!(",{key}:{value}")),
         }
     }
     out.push_str(",\"usage\":");
-    out.push_str(&usage_json(usage, server_tool_use));
-}
-
-/// `server_tool_use` of Anthropic's usage.
-pub(super) fn tool_use_of(usage: &str) -> Option<&RawValue> {
-    #[derive(Deserialize)]
-    struct NativeUsage<'a> {
-        #[serde(borrow)]
-        server_tool_use: Option<&'a RawValue>,
-    }
-    serde_json::from_str::<NativeUsage<'_>>(usage).ok()?.server_tool_use
+    out.push_str(&usage_json(usage, &told));
 }
 
 fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
-    let mut blocks = Vec::new();
-    let details = message.reasoning_details.as_deref().unwrap_or_default();
-    for detail in details {
-        match (&*detail.kind, &detail.data) {
-            ("reasoning.encrypted", Some(data)) => blocks.push(Block::RedactedThinking { data }),
-            ("reasoning.text", _) => blocks.push(Block::Thinking {
-                thinking: detail.text.as_deref().unwrap_or_default(),
-                signature: detail.signature.as_deref().unwrap_or_default(),
-            }),
-            _ => {}
-        }
-    }
-    let thought = message.reasoning.as_deref().or(message.reasoning_content.as_deref()).filter(|text| !text.is_empty());
-    if let (true, Some(thinking)) = (blocks.is_empty(), thought) {
-        blocks.push(Block::Thinking { thinking, signature: "" });
-    }
+    let mut blocks = thoughts(message);
     for text in [&message.content, &message.refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
         blocks.push(Block::Text { text, citations: None });
     }
     for call in message.tool_calls.iter().flatten() {
         blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input: tool_input(&call.function.arguments) });
+    }
+    blocks
+}
+
+/// What was thought, as a stream of it would be told. Details that hold text hold it with its signatures; where they hold
+/// none, the plain text comes first, and a summary is all there is where there is no text.
+fn thoughts<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
+    let details = message.reasoning_details.as_deref().unwrap_or_default();
+    let have_text = details.iter().any(|detail| detail.text.as_ref().is_some_and(|text| !text.is_empty()));
+    let is_told = |text: &&str| !text.is_empty();
+    let plain = message.reasoning.as_deref().filter(is_told).or(message.reasoning_content.as_deref().filter(is_told));
+    let mut blocks = Vec::new();
+    if let (false, Some(text)) = (have_text, plain) {
+        blocks.push(Block::Thinking { thinking: Cow::Borrowed(text), signature: "" });
+    }
+    for detail in details {
+        let summary = detail.summary.as_deref().filter(|_| !have_text && plain.is_none());
+        let text = detail.text.as_deref().filter(is_told).or(summary).unwrap_or_default();
+        let signed = detail.signature.as_deref().unwrap_or_default();
+        match blocks.last_mut() {
+            _ if text.is_empty() && signed.is_empty() => {}
+            // What is signed is whole: more thoughts are another block.
+            Some(Block::Thinking { thinking, signature }) if signature.is_empty() => {
+                thinking.to_mut().push_str(text);
+                *signature = signed;
+            }
+            _ => blocks.push(Block::Thinking { thinking: Cow::Borrowed(text), signature: signed }),
+        }
+        if let ("reasoning.encrypted", Some(data)) = (&*detail.kind, &detail.data) {
+            blocks.push(Block::RedactedThinking { data });
+        }
     }
     blocks
 }
@@ -238,10 +246,33 @@ mod tests {
     }
 
     #[test]
+    fn thoughts_are_told_whole_whatever_stands_beside_them() {
+        let content = |thoughts: &str| {
+            let message = read(&format!(r#"{{"message":{{"content":null,{thoughts}}},"finish_reason":"stop"}}"#));
+            message["content"].clone()
+        };
+        let thinking = |text: &str, signature: &str| json!({ "type": "thinking", "thinking": text, "signature": signature });
+        let hidden = json!({ "type": "redacted_thinking", "data": "x" });
+        assert_eq!(
+            content(r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]"#),
+            json!([thinking("Hm", ""), hidden])
+        );
+        assert_eq!(
+            content(r#""reasoning_content":"Hm","reasoning":"","reasoning_details":[{"type":"reasoning.text","signature":"s"}]"#),
+            json!([thinking("Hm", "s")])
+        );
+        let summaries = r#""reasoning_details":[{"type":"reasoning.summary","summary":"In "},{"type":"reasoning.summary","summary":"short"},{"type":"reasoning.encrypted","data":"x"}]"#;
+        assert_eq!(content(summaries), json!([thinking("In short", ""), hidden]));
+        assert_eq!(content(&format!(r#""reasoning":"In short",{summaries}"#)), json!([thinking("In short", ""), hidden]));
+        let signed = r#""reasoning":"AB","reasoning_details":[{"type":"reasoning.text","text":"A","signature":"s"},{"type":"reasoning.text","text":"B","signature":"t"}]"#;
+        assert_eq!(content(signed), json!([thinking("A", "s"), thinking("B", "t")]));
+    }
+
+    #[test]
     fn anthropics_own_blocks_are_copied_as_they_came() {
         let content = r#"[{"type":"server_tool_use","id":"s","name":"web_search","input":{"q":1.50}},{"type":"text", "text":"h\u00ef"}]"#;
         let native = format!(
-            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":{content},"stop_reason":"pause_turn","stop_sequence":null,"container":{{"id":"c"}},"usage":{{"input_tokens":99,"server_tool_use":{{"web_search_requests":2}}}}}}"#
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":{content},"stop_reason":"pause_turn","stop_sequence":null,"container":{{"id":"c"}},"usage":{{"input_tokens":99,"service_tier":"priority","server_tool_use":{{"web_search_requests":2}}}}}}"#
         );
         let body = format!(
             r#"{{"id":"gen-1","model":"a/b","choices":[{{"message":{{}},"finish_reason":"stop"}}],"anthropic":{native},"usage":{USAGE}}}"#
@@ -253,6 +284,7 @@ mod tests {
         );
         let value: Value = serde_json::from_str(&out).unwrap();
         assert_eq!((&value["id"], &value["model"]), (&json!("gen-1"), &json!("a/b")));
+        assert_eq!(value["usage"]["service_tier"], "priority");
         assert_eq!((&value["usage"]["input_tokens"], &value["usage"]["server_tool_use"]["web_search_requests"]), (&json!(6), &json!(2)));
     }
 

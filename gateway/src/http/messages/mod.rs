@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Request, StatusCode};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::BodyExt;
 use schemas::Timestamp;
 use serde::Serialize;
@@ -48,7 +48,7 @@ pub async fn create_message(State(app): State<AppState>, request: Request<Body>)
 }
 
 async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiError> {
-    let beta = request.headers().get(BETA).cloned();
+    let beta = betas(request.headers());
     let catalog = app.control.catalog();
     let translate = |body: Bytes| {
         let depth_max = app.options.body_depth_max;
@@ -74,6 +74,16 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(Response::from_parts(head, Body::from(message)))
+}
+
+/// What a client wants to try, in one line: it may name each in a header of its own.
+fn betas(headers: &HeaderMap) -> Option<HeaderValue> {
+    let named: Vec<&[u8]> = headers.get_all(BETA).iter().map(HeaderValue::as_bytes).filter(|names| !names.is_empty()).collect();
+    if named.is_empty() {
+        return None;
+    }
+    // What were headers are one as well, with commas between them.
+    HeaderValue::from_bytes(&named.join(&b","[..])).ok()
 }
 
 /// How many tokens a request's prompt is, about: counted here with an open vocabulary, because most providers count
@@ -129,4 +139,19 @@ fn full_name(catalog: &Catalog, name: &str) -> String {
     let is_named = |upstream: &str| names.contains(&Some(upstream));
     let known = catalog.models().iter().find(|model| model.endpoints.iter().any(|endpoint| is_named(&endpoint.upstream)));
     known.map_or_else(|| name.to_owned(), |model| model.id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_beta_header_is_kept() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(betas(&headers), None);
+        for names in ["context-1m-2025-08-07", "a-1, b-2", ""] {
+            headers.append(BETA, HeaderValue::from_static(names));
+        }
+        assert_eq!(betas(&headers), Some(HeaderValue::from_static("context-1m-2025-08-07,a-1, b-2")));
+    }
 }

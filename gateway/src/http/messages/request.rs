@@ -4,6 +4,8 @@
 //! provider is asked for it. Raw values are copied as they stand.
 
 mod convert;
+mod part;
+mod tool_result;
 
 use std::borrow::Cow;
 
@@ -40,6 +42,16 @@ pub(super) struct MessagesRequest<'a> {
     thinking: Option<Thinking<'a>>,
     #[serde(borrow)]
     output_config: Option<OutputConfig<'a>>,
+    /// The older place of `output_config.format`.
+    #[serde(borrow)]
+    output_format: Option<OutputFormat<'a>>,
+    /// Caching that finds its own breakpoints.
+    #[serde(borrow)]
+    cache_control: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mcp_servers: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    container: Option<&'a RawValue>,
     #[serde(borrow)]
     stop_sequences: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -97,6 +109,7 @@ struct Block<'a> {
     tool_use_id: Option<&'a RawValue>,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
+    is_error: Option<bool>,
     #[serde(borrow)]
     cache_control: Option<&'a RawValue>,
 }
@@ -130,14 +143,24 @@ impl<'a> Block<'a> {
 struct Tool<'a> {
     #[serde(rename = "type", borrow)]
     kind: Option<Cow<'a, str>>,
+    /// A set of tools at a server has none.
     #[serde(borrow)]
-    name: &'a RawValue,
+    name: Option<&'a RawValue>,
     #[serde(borrow)]
     description: Option<&'a RawValue>,
     #[serde(borrow)]
     input_schema: Option<&'a RawValue>,
     #[serde(borrow)]
+    strict: Option<&'a RawValue>,
+    #[serde(borrow)]
     cache_control: Option<&'a RawValue>,
+}
+
+impl Tool<'_> {
+    /// Whether it is the client's own, and not one that Anthropic knows or runs.
+    fn is_of_the_client(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == "custom")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -198,6 +221,11 @@ pub(super) fn read(body: &[u8], depth_max: usize) -> Result<MessagesRequest<'_>,
     if request.max_tokens == Some(0) {
         return Err(ApiError::bad_request("max_tokens", "max_tokens must be at least 1"));
     }
+    if let Some(index) = request.tools.iter().flatten().position(|tool| tool.is_of_the_client() && tool.name.is_none()) {
+        let place = format!("tools[{index}].name");
+        let message = format!("{place} is required");
+        return Err(ApiError::bad_request(place, message));
+    }
     if let Some(fallbacks) = &request.fallbacks {
         if request.models.is_some() {
             return Err(ApiError::bad_request("fallbacks", "fallbacks and models cannot be used together"));
@@ -219,11 +247,16 @@ pub(super) fn native(body: Bytes, request: &MessagesRequest<'_>, beta: Option<He
     NativeRequest { body, beta, only_anthropic: only_anthropic(request) }
 }
 
-/// What of a request no other provider could do.
+/// What of a request no other provider could do. `context_management` is not among it: an answer stays right without.
 fn only_anthropic(request: &MessagesRequest<'_>) -> Option<&'static str> {
-    let is_ours = |tool: &Tool<'_>| tool.kind.as_deref().is_none_or(|kind| kind == "custom");
-    if !request.tools.iter().flatten().all(is_ours) {
+    if !request.tools.iter().flatten().all(Tool::is_of_the_client) {
         return Some("a server tool of Anthropic's");
+    }
+    if request.mcp_servers.as_ref().is_some_and(|servers| !servers.is_empty()) {
+        return Some("an MCP server that Anthropic connects to");
+    }
+    if request.container.is_some_and(|container| container.get() != "null") {
+        return Some("a container of Anthropic's");
     }
     request.messages.iter().filter(|message| message.content.get().starts_with('[')).find_map(|message| {
         let blocks: Vec<Block<'_>> = serde_json::from_str(message.content.get()).unwrap_or_default();
@@ -236,7 +269,7 @@ fn only_anthropics(block: &Block<'_>) -> Option<&'static str> {
     if !convert::is_common(&block.kind) {
         return Some("a content block that only Anthropic knows");
     }
-    if block.source.is_some() && !block.source().is_some_and(|source| convert::is_readable(&source)) {
+    if block.source.is_some() && !block.source().is_some_and(|source| part::is_readable(&source)) {
         return Some("a file that is kept at Anthropic");
     }
     let inner = if block.kind == "tool_result" { block.inner() } else { Vec::new() };

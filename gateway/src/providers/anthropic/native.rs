@@ -38,6 +38,7 @@ impl NativeRequest {
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         let wanted = number(text, "max_tokens");
         let cap = limits.cap(output_tokens_cap.or(wanted));
+        let is_lowered = wanted.is_none_or(|wanted| wanted > cap);
         let mut out = String::with_capacity(text.len() + model.len() + 64);
         out.push_str("{\"model\":");
         out.push_str(&serde_json::Value::from(model).to_string());
@@ -49,22 +50,49 @@ impl NativeRequest {
             }
             let value = member.value.of_str(text);
             // A budget above the cap is refused upstream: a lowered cap lowers it, or ends it.
-            let budget = (key == "thinking").then(|| number(value, "budget_tokens")).flatten().filter(|budget| *budget >= cap);
+            let is_above = is_lowered && key == "thinking" && number(value, "budget_tokens").is_some_and(|budget| budget >= cap);
             out.push(',');
             out.push_str(member.key.quoted().of_str(text));
             out.push(':');
-            match budget {
-                None => out.push_str(value),
-                Some(_) if wanted.is_some_and(|wanted| wanted <= cap) => out.push_str(value),
-                Some(_) if cap > THINKING_TOKENS_MIN => {
-                    out.push_str(&format!(r#"{{"type":"enabled","budget_tokens":{}}}"#, cap - 1));
-                }
-                Some(_) => out.push_str(r#"{"type":"disabled"}"#),
+            if is_above {
+                push_thinking_below(cap, value, &mut out);
+            } else {
+                out.push_str(value);
             }
         }
         out.push('}');
         Bytes::from(out)
     }
+}
+
+/// The thinking budget under a cap that the one asked for does not fit under: four fifths, so that an answer fits behind
+/// the thoughts. `None` where there is no room for the least budget.
+pub(super) fn budget_below(cap: u64) -> Option<u64> {
+    let budget = (cap.saturating_mul(4) / 5).max(THINKING_TOKENS_MIN);
+    (budget < cap).then_some(budget)
+}
+
+/// A client's `thinking` with a budget that fits, or none where no budget does. Its other members stay: how thoughts are
+/// shown has nothing to do with what a balance pays for.
+fn push_thinking_below(cap: u64, thinking: &str, out: &mut String) {
+    let Some(budget) = budget_below(cap) else {
+        out.push_str(r#"{"type":"disabled"}"#);
+        return;
+    };
+    out.push('{');
+    for (index, member) in members(thinking).filter_map(Result::ok).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(member.key.quoted().of_str(thinking));
+        out.push(':');
+        if member.key.is(thinking.as_bytes(), "budget_tokens") {
+            out.push_str(&budget.to_string());
+        } else {
+            out.push_str(member.value.of_str(thinking));
+        }
+    }
+    out.push('}');
 }
 
 /// Appends `,"anthropic":RAW` on one line.
@@ -112,8 +140,18 @@ mod tests {
     fn a_lowered_cap_lowers_the_thinking_budget_or_ends_it() {
         let body = r#"{"max_tokens":16000,"thinking":{"type":"enabled","budget_tokens":10000}}"#;
         assert!(sent(body, None).ends_with(r#""max_tokens":16000,"thinking":{"type":"enabled","budget_tokens":10000}}"#));
-        assert!(sent(body, Some(5000)).ends_with(r#""max_tokens":5000,"thinking":{"type":"enabled","budget_tokens":4999}}"#));
-        assert!(sent(body, Some(500)).ends_with(r#""max_tokens":500,"thinking":{"type":"disabled"}}"#));
+        assert!(sent(body, Some(5000)).ends_with(r#""max_tokens":5000,"thinking":{"type":"enabled","budget_tokens":4000}}"#));
+        assert!(sent(body, Some(1100)).ends_with(r#""max_tokens":1100,"thinking":{"type":"enabled","budget_tokens":1024}}"#));
+        for cap in [500, 1024] {
+            assert!(sent(body, Some(cap)).ends_with(r#""thinking":{"type":"disabled"}}"#), "no room for the least budget below {cap}");
+        }
+    }
+
+    #[test]
+    fn a_lowered_budget_leaves_the_rest_of_thinking_as_it_was() {
+        let body = r#"{"max_tokens":16000,"thinking":{"display":"omitted","budget_tokens":10000,"type":"enabled","x_new":[1]}}"#;
+        let wanted = r#""thinking":{"display":"omitted","budget_tokens":4000,"type":"enabled","x_new":[1]}}"#;
+        assert!(sent(body, Some(5000)).ends_with(wanted));
     }
 
     #[test]

@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn the_steps_of_a_compacted_answer_are_reported() {
+        let usage = json!({ "input_tokens": 23, "output_tokens": 1, "iterations": [
+            { "type": "compaction", "input_tokens": 180, "output_tokens": 3 }, { "type": "message", "input_tokens": 23, "output_tokens": 1 },
+        ]});
+        let body = json!({ "type": "message", "content": [{ "type": "text", "text": "Hi" }], "stop_reason": "end_turn", "usage": usage });
+        for is_native in [false, true] {
+            assert_eq!(read(&body.to_string(), is_native)["usage"], usage);
+        }
+    }
+
+    #[test]
     fn a_native_answer_brings_the_message_along() {
         let raw = String::from_utf8(chat_answer(MESSAGE.as_bytes(), true).to_vec()).unwrap();
         assert!(raw.contains(r#"{"type":"tool_use","id":"toolu_1","name":"f","input":{"b":1.50,"a":2}}"#) && !raw.contains('\n'), "{raw}");

@@ -29,6 +29,8 @@ pub struct EventTranslator {
     /// Open tool calls by block: which of the answer's calls it is, and whether it has arguments.
     tools: HashMap<u32, ToolBlock>,
     tools_begun: u32,
+    /// The usage of `message_start`: it goes with the first event that a client of this dialect gets.
+    start_usage: Option<String>,
 }
 
 struct ToolBlock {
@@ -94,7 +96,15 @@ struct Delta<'a> {
 
 impl EventTranslator {
     pub fn new(is_native: bool) -> Self {
-        Self { framer: SseFramer::default(), is_native, has_spoken: false, has_failed: false, tools: HashMap::new(), tools_begun: 0 }
+        Self {
+            framer: SseFramer::default(),
+            is_native,
+            has_spoken: false,
+            has_failed: false,
+            tools: HashMap::new(),
+            tools_begun: 0,
+            start_usage: None,
+        }
     }
 
     /// Takes in bytes and gives the frames that are complete now.
@@ -131,13 +141,16 @@ impl EventTranslator {
             "message_start" => {
                 let message = event.message.as_ref();
                 let usage = message.and_then(|message| message.usage);
+                if self.is_native {
+                    self.start_usage = usage.map(|usage| usage.get().to_owned());
+                }
                 self.push_chunk(message.and_then(|message| message.id), "", usage, None, out);
             }
             "ping" => {}
             _ => {
                 let choice = self.choice(&event);
                 let native = self.is_native.then_some(text);
-                if choice.is_some() || native.is_some() {
+                if choice.is_some() || native.is_some() || event.usage.is_some() {
                     self.push_chunk(None, &choice.unwrap_or_default(), event.usage, native, out);
                 }
             }
@@ -229,7 +242,7 @@ impl EventTranslator {
         format!(r#"{{"index":0,"delta":{{{role}{members}}},"finish_reason":null}}"#)
     }
 
-    fn push_chunk(&self, id: Option<&RawValue>, choice: &str, usage: Option<&RawValue>, native: Option<&str>, out: &mut String) {
+    fn push_chunk(&mut self, id: Option<&RawValue>, choice: &str, usage: Option<&RawValue>, native: Option<&str>, out: &mut String) {
         out.push_str("data: {");
         if let Some(id) = id {
             let _ = write!(out, r#""id":{},"#, id.get());
@@ -241,6 +254,10 @@ impl EventTranslator {
         }
         if let Some(event) = native {
             native::push_member(event, out);
+            if let Some(usage) = self.start_usage.take() {
+                out.push_str(",\"anthropic_start\":");
+                native::push_one_line(&usage, out);
+            }
         }
         out.push_str("}\n\n");
     }
@@ -254,4 +271,33 @@ fn push_frame(data: &str, out: &mut String) {
     out.push_str("data: ");
     native::push_one_line(data, out);
     out.push_str("\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn frames(events: &[Value], is_native: bool) -> Vec<Value> {
+        let mut translator = EventTranslator::new(is_native);
+        let sent: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let out = String::from_utf8(translator.push(Bytes::from(sent)).to_vec()).unwrap();
+        out.split_terminator("\n\n").map(|frame| serde_json::from_str(frame.strip_prefix("data: ").unwrap()).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_steps_of_a_compacted_answer_are_reported() {
+        let usage = json!({ "output_tokens": 1, "iterations": [{ "type": "compaction", "input_tokens": 180, "output_tokens": 3 }] });
+        for reason in [json!("end_turn"), Value::Null] {
+            for is_native in [false, true] {
+                let event = json!({ "type": "message_delta", "delta": { "stop_reason": reason }, "usage": usage });
+                let frames = frames(&[event], is_native);
+                assert_eq!(frames[0]["usage"], usage, "a report counts, whether it ends the answer or not");
+                assert_eq!(frames[0]["choices"].as_array().unwrap().is_empty(), reason.is_null());
+            }
+        }
+    }
 }

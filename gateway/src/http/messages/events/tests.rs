@@ -144,6 +144,55 @@ fn anthropics_own_events_are_handed_on_byte_for_byte() {
     );
 }
 
+/// What Anthropic reported at the start is told at the start; what it says beside the last delta is told at the end.
+#[test]
+fn anthropics_own_figures_and_words_are_kept() {
+    let start = r#"{"input_tokens":5,"cache_read_input_tokens":4,"output_tokens":1,"service_tier":"priority"}"#;
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let last = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":3,"iterations":[{"type":"message"}]},"context_management":{"applied_edits":[]}}"#;
+    let stream = frame(&format!(r#""choices":[],"anthropic_start":{start},"anthropic":{block}"#))
+        + &frame(&format!(r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}],"anthropic":{last}"#))
+        + &frame(&format!(r#""choices":[],"usage":{USAGE}"#))
+        + "data: [DONE]\n\n";
+    let events = events(&stream);
+    assert_eq!(events[0].1["message"]["usage"], serde_json::from_str::<Value>(start).unwrap());
+    let (_, ending) = events.iter().find(|(name, _)| name == "message_delta").unwrap();
+    assert_eq!(ending["context_management"], json!({ "applied_edits": [] }));
+    let usage = &ending["usage"];
+    assert_eq!((&usage["service_tier"], &usage["iterations"]), (&json!("priority"), &json!([{ "type": "message" }])));
+    assert_eq!((&usage["output_tokens"], &usage["cost"]), (&json!(3), &json!(0.00012)));
+}
+
+/// The blocks of a whole answer are those of a stream that says the same.
+#[test]
+fn a_whole_answer_and_a_stream_think_alike() {
+    for members in [
+        r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]"#,
+        r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm","signature":"s"},{"type":"reasoning.encrypted","data":"x"}]"#,
+        r#""reasoning_content":"Hm","reasoning_details":[{"type":"reasoning.text","text":"","signature":"s"}]"#,
+        r#""reasoning_details":[{"type":"reasoning.text","text":"H"},{"type":"reasoning.text","text":"m"}]"#,
+        r#""reasoning_details":[{"type":"reasoning.summary","summary":"In short"},{"type":"reasoning.encrypted","data":"x"}]"#,
+        r#""reasoning":"In short","reasoning_details":[{"type":"reasoning.summary","summary":"In short"}]"#,
+    ] {
+        let mut streamed: Vec<Value> = Vec::new();
+        for (_, data) in events(&(delta(members) + &ending("stop", "stop"))) {
+            match (data["type"].as_str().unwrap(), data["delta"]["type"].as_str()) {
+                ("content_block_start", _) => streamed.push(data["content_block"].clone()),
+                (_, Some("thinking_delta")) => {
+                    let block = streamed.last_mut().unwrap();
+                    block["thinking"] =
+                        json!(format!("{}{}", block["thinking"].as_str().unwrap(), data["delta"]["thinking"].as_str().unwrap()));
+                }
+                (_, Some("signature_delta")) => streamed.last_mut().unwrap()["signature"] = data["delta"]["signature"].clone(),
+                _ => {}
+            }
+        }
+        let body = format!(r#"{{{HEAD},"choices":[{{"message":{{{members}}},"finish_reason":"stop"}}],"usage":{USAGE}}}"#);
+        let whole: Value = serde_json::from_slice(&crate::http::messages::message::message(body.as_bytes()).unwrap()).unwrap();
+        assert_eq!(whole["content"], json!(streamed), "{members}");
+    }
+}
+
 #[test]
 fn an_error_ends_the_stream_in_anthropics_envelope() {
     let error = r#"{"code":503,"message":"Provider returned error: Overloaded","metadata":{"error_type":"provider_overloaded"}}"#;

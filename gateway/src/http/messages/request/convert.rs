@@ -1,15 +1,21 @@
 //! Writes the chat body, member by member.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
-use super::{Block, MessagesRequest, Source, Tool};
+use super::part::{array, as_string, inside, lines, more, parts};
+use super::tool_result::ToolResult;
+use super::{Block, MessagesRequest, Tool};
 use crate::http::error::ApiError;
 use crate::providers::anthropic::stream::REASONING_FORMAT;
 
+/// The longest name of a user that every provider takes.
+const USER_CHARS_MAX: usize = 64;
 /// Kinds of block that a chat request can say as well.
 const COMMON: [&str; 7] = ["text", "image", "document", "thinking", "redacted_thinking", "tool_use", "tool_result"];
 
@@ -27,8 +33,8 @@ impl ChatBody {
     pub(super) fn write(request: &MessagesRequest<'_>, model: &str) -> Result<Bytes, ApiError> {
         let mut body = Self { out: format!("{{\"model\":{}", Value::from(model)), messages: Vec::new() };
         if let Some(system) = request.system.filter(|system| system.get() != "null") {
-            let content = if system.get().starts_with('[') { parts(&blocks(system, "system")?).join(",") } else { String::new() };
-            let content = if system.get().starts_with('[') { format!("[{content}]") } else { system.get().to_owned() };
+            let is_array = system.get().starts_with('[');
+            let content = if is_array { array(&parts(&blocks(system, "system")?)) } else { system.get().to_owned() };
             body.messages.push(format!(r#"{{"role":"system","content":{content}}}"#));
         }
         for (index, message) in request.messages.iter().enumerate() {
@@ -70,10 +76,13 @@ impl ChatBody {
             self.raw_member(name, raw);
         }
         self.raw_member("stop", request.stop_sequences);
-        self.raw_member("user", request.metadata.as_ref().and_then(|metadata| metadata.user_id));
+        if let Some(user) = request.metadata.as_ref().and_then(|metadata| metadata.user_id) {
+            self.member("user", &user_name(user));
+        }
+        self.raw_member("cache_control", request.cache_control);
         self.tools(request);
         self.thinking(request);
-        let format = request.output_config.as_ref().and_then(|config| config.format.as_ref());
+        let format = request.output_config.as_ref().and_then(|config| config.format.as_ref()).or(request.output_format.as_ref());
         if let Some(schema) = format.and_then(|format| format.schema) {
             let format = format!(r#"{{"type":"json_schema","json_schema":{{"name":"answer","strict":true,"schema":{schema}}}}}"#);
             self.member("response_format", &format);
@@ -81,7 +90,7 @@ impl ChatBody {
     }
 
     fn tools(&mut self, request: &MessagesRequest<'_>) {
-        let tools: Vec<String> = request.tools.iter().flatten().map(function).collect();
+        let tools: Vec<String> = request.tools.iter().flatten().filter_map(function).collect();
         if tools.is_empty() {
             return;
         }
@@ -98,15 +107,19 @@ impl ChatBody {
         }
     }
 
+    /// `enabled: false` without an effort of `none`, which models that cannot think refuse.
     fn thinking(&mut self, request: &MessagesRequest<'_>) {
         let effort = request.output_config.as_ref().and_then(|config| config.effort);
-        let Some(thinking) = &request.thinking else { return };
-        match (&*thinking.kind, thinking.budget_tokens, effort) {
-            ("enabled", Some(budget), _) => self.member("reasoning", &format!(r#"{{"max_tokens":{budget}}}"#)),
-            ("enabled" | "adaptive", _, Some(effort)) => self.member("reasoning", &format!(r#"{{"effort":{effort}}}"#)),
-            ("enabled" | "adaptive", ..) => self.member("reasoning", r#"{"enabled":true}"#),
-            _ => {}
-        }
+        let thinking = request.thinking.as_ref();
+        let kind = thinking.map(|thinking| &*thinking.kind);
+        let reasoning = match (kind, thinking.and_then(|thinking| thinking.budget_tokens), effort) {
+            (Some("disabled"), ..) => r#"{"enabled":false}"#.to_owned(),
+            (Some("enabled"), Some(budget), _) => format!(r#"{{"max_tokens":{budget}}}"#),
+            (.., Some(effort)) => format!(r#"{{"effort":{effort}}}"#),
+            (Some("enabled" | "adaptive"), ..) => r#"{"enabled":true}"#.to_owned(),
+            _ => return,
+        };
+        self.member("reasoning", &reasoning);
     }
 
     fn message(&mut self, role: &str, content: &RawValue, index: usize) -> Result<(), ApiError> {
@@ -128,24 +141,19 @@ impl ChatBody {
     }
 
     /// Results of tools are messages of their own, before what the user says beside them.
-    fn user(&mut self, role: &str, blocks_given: &[Block<'_>], place: &str) -> Result<(), ApiError> {
-        for block in blocks_given.iter().filter(|block| block.kind == "tool_result") {
-            let id = block.tool_use_id.map_or("\"\"", RawValue::get);
-            let content = match block.content {
-                None => "\"\"".to_owned(),
-                Some(content) if content.get().starts_with('[') => {
-                    let inner = parts(&blocks(content, place)?);
-                    // A result without text is an empty one.
-                    if inner.is_empty() { "\"\"".to_owned() } else { format!("[{}]", inner.join(",")) }
-                }
-                Some(content) => content.get().to_owned(),
-            };
-            self.messages.push(format!(r#"{{"role":"tool","tool_call_id":{id},"content":{content}}}"#));
+    fn user(&mut self, role: &str, given: &[Block<'_>], place: &str) -> Result<(), ApiError> {
+        let mut said = Vec::new();
+        let mut has_results = false;
+        for block in given.iter().filter(|block| block.kind == "tool_result") {
+            let ToolResult { message, shown } = ToolResult::read(block, place)?;
+            self.messages.push(message);
+            said.extend(shown);
+            has_results = true;
         }
-        let said = parts(blocks_given);
+        said.extend(parts(given));
         if !said.is_empty() {
-            self.messages.push(format!(r#"{{"role":"{role}","content":[{}]}}"#, said.join(",")));
-        } else if !blocks_given.iter().any(|block| block.kind == "tool_result") {
+            self.messages.push(format!(r#"{{"role":"{role}","content":{}}}"#, array(&said)));
+        } else if !has_results {
             // Only what Anthropic alone can read, which is sent there as it came: a message it stays.
             self.messages.push(format!(r#"{{"role":"{role}","content":""}}"#));
         }
@@ -154,8 +162,14 @@ impl ChatBody {
 
     fn assistant(&mut self, blocks: &[Block<'_>]) {
         let said = parts(blocks);
-        let content = if said.is_empty() { "null".to_owned() } else { format!("[{}]", said.join(",")) };
+        let content = if said.is_empty() { "null".to_owned() } else { array(&said) };
         let mut message = format!(r#"{{"role":"assistant","content":{content}"#);
+        let unsigned: Vec<Cow<'_, str>> = blocks.iter().filter_map(unsigned_thought).collect();
+        if !unsigned.is_empty() {
+            // The same by both names: models that go on from their thoughts want the one or the other.
+            let text = lines(unsigned.iter().map(|text| inside(text)));
+            let _ = write!(message, ",\"reasoning\":{text},\"reasoning_content\":{text}");
+        }
         let thoughts: Vec<String> = blocks.iter().enumerate().filter_map(|(index, block)| thought(block, index)).collect();
         if !thoughts.is_empty() {
             let _ = write!(message, ",\"reasoning_details\":[{}]", thoughts.join(","));
@@ -169,63 +183,36 @@ impl ChatBody {
     }
 }
 
-fn blocks<'a>(content: &'a RawValue, place: &str) -> Result<Vec<Block<'a>>, ApiError> {
+pub(super) fn blocks<'a>(content: &'a RawValue, place: &str) -> Result<Vec<Block<'a>>, ApiError> {
     serde_json::from_str(content.get())
         .map_err(|error| ApiError::bad_request(place, format!("the content of {place} must be a string or an array of blocks: {error}")))
 }
 
-/// The blocks that are content parts. A document whose text is in the request is that text.
-fn parts(blocks: &[Block<'_>]) -> Vec<String> {
-    let of_block = |block: &Block<'_>| match block.source().filter(|_| block.kind == "document") {
-        Some(source) if source.kind == "text" => text_part(source.data.as_deref()).into_iter().collect(),
-        Some(Source { content: Some(content), .. }) if content.get().starts_with('[') => {
-            parts(&serde_json::from_str::<Vec<Block<'_>>>(content.get()).unwrap_or_default())
-        }
-        Some(Source { content: Some(content), .. }) => {
-            text_part(serde_json::from_str::<String>(content.get()).ok().as_deref()).into_iter().collect()
-        }
-        _ => part(block).into_iter().collect::<Vec<String>>(),
-    };
-    blocks.iter().flat_map(of_block).collect()
-}
-
-fn text_part(text: Option<&str>) -> Option<String> {
-    Some(format!(r#"{{"type":"text","text":{}}}"#, Value::from(text?)))
-}
-
-/// Whether what a block names is in the request, or at an address that anyone can read.
-pub(super) fn is_readable(source: &Source<'_>) -> bool {
-    matches!(&*source.kind, "url" | "base64" | "text" | "content")
-}
-
-fn part(block: &Block<'_>) -> Option<String> {
-    let cache = block.cache_control.map(|cache| format!(",\"cache_control\":{cache}")).unwrap_or_default();
-    Some(match &*block.kind {
-        "text" => format!(r#"{{"type":"text","text":{}{cache}}}"#, block.text?),
-        "image" => format!(r#"{{"type":"image_url","image_url":{{"url":{}}}{cache}}}"#, Value::from(address(&block.source()?)?)),
-        "document" => {
-            let name = block.title.map_or("\"document\"", RawValue::get);
-            let data = Value::from(address(&block.source()?)?);
-            format!(r#"{{"type":"file","file":{{"filename":{name},"file_data":{data}}}{cache}}}"#)
-        }
-        _ => return None,
-    })
-}
-
-/// An address, or the data as one.
-fn address(source: &Source<'_>) -> Option<String> {
-    match &*source.kind {
-        "url" => source.url.as_deref().map(str::to_owned),
-        "base64" => Some(format!("data:{};base64,{}", source.media_type.as_deref()?, source.data.as_deref()?)),
-        _ => None,
+/// A name as it is written, and a longer one by its digest: it still tells one user from another.
+fn user_name(user: &RawValue) -> Cow<'_, str> {
+    match serde_json::from_str::<String>(user.get()) {
+        Ok(name) if name.chars().count() > USER_CHARS_MAX => Cow::Owned(format!("\"{}\"", hex::encode(Sha256::digest(name.as_bytes())))),
+        _ => Cow::Borrowed(user.get()),
     }
 }
 
+fn signature<'a>(block: &Block<'a>) -> Option<&'a RawValue> {
+    block.signature.filter(|signature| !matches!(signature.get(), "\"\"" | "null"))
+}
+
+/// The text of a thought that no family signed: it came from a provider that has plain ones.
+fn unsigned_thought<'a>(block: &Block<'a>) -> Option<Cow<'a, str>> {
+    let text = block.thinking.filter(|_| block.kind == "thinking" && signature(block).is_none())?;
+    Some(as_string(text)).filter(|text| text != "\"\"")
+}
+
 fn thought(block: &Block<'_>, index: usize) -> Option<String> {
+    if let Some(text) = unsigned_thought(block) {
+        return Some(format!(r#"{{"type":"reasoning.text","text":{text},"index":{index}}}"#));
+    }
     match &*block.kind {
         "thinking" => {
-            let signature = block.signature.map_or("null", RawValue::get);
-            let text = block.thinking?;
+            let (text, signature) = (block.thinking?, signature(block)?);
             Some(format!(
                 r#"{{"type":"reasoning.text","text":{text},"signature":{signature},"format":"{REASONING_FORMAT}","index":{index}}}"#
             ))
@@ -240,13 +227,17 @@ fn thought(block: &Block<'_>, index: usize) -> Option<String> {
 fn call(block: &Block<'_>) -> String {
     let text = |raw: Option<&RawValue>| raw.map_or("\"\"", RawValue::get).to_owned();
     let arguments = Value::from(block.input.map_or("{}", RawValue::get));
-    format!(r#"{{"id":{},"type":"function","function":{{"name":{},"arguments":{arguments}}}}}"#, text(block.id), text(block.name))
+    let (id, name, cache) = (text(block.id), text(block.name), more("cache_control", block.cache_control));
+    format!(r#"{{"id":{id},"type":"function","function":{{"name":{name},"arguments":{arguments}}}{cache}}}"#)
 }
 
-/// A tool of the client's own. Server tools are left out: a request with one goes to Anthropic only, as it came.
-fn function(tool: &Tool<'_>) -> String {
-    let description = tool.description.map(|text| format!(",\"description\":{text}")).unwrap_or_default();
-    let parameters = tool.input_schema.map(|schema| format!(",\"parameters\":{schema}")).unwrap_or_default();
-    let cache = tool.cache_control.map(|cache| format!(",\"cache_control\":{cache}")).unwrap_or_default();
-    format!(r#"{{"type":"function","function":{{"name":{}{description}{parameters}}}{cache}}}"#, tool.name)
+/// A tool of the client's own, or a server tool that has a name. A request with a server tool goes to Anthropic only, as
+/// it came.
+fn function(tool: &Tool<'_>) -> Option<String> {
+    let name = tool.name?;
+    let description = more("description", tool.description);
+    let parameters = more("parameters", tool.input_schema);
+    let strict = more("strict", tool.strict);
+    let cache = more("cache_control", tool.cache_control);
+    Some(format!(r#"{{"type":"function","function":{{"name":{name}{description}{parameters}{strict}}}{cache}}}"#))
 }

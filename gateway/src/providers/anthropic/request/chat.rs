@@ -42,6 +42,12 @@ pub(super) struct ChatBody<'a> {
     pub user: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub service_tier: Option<Cow<'a, str>>,
+    /// Automatic caching, the same in both dialects.
+    #[serde(borrow)]
+    pub cache_control: Option<&'a RawValue>,
+    /// What the answer is to be made of.
+    #[serde(borrow)]
+    pub modalities: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +56,8 @@ pub(super) struct Message<'a> {
     pub role: Cow<'a, str>,
     #[serde(borrow)]
     pub content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub refusal: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow)]
@@ -66,6 +74,8 @@ pub(super) struct Part<'a> {
     pub kind: Cow<'a, str>,
     #[serde(borrow)]
     pub text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub refusal: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub image_url: Option<ImageUrl<'a>>,
     #[serde(borrow)]
@@ -99,6 +109,8 @@ pub(super) struct ToolCall<'a> {
     pub id: Cow<'a, str>,
     #[serde(borrow)]
     pub function: CalledFunction<'a>,
+    #[serde(borrow)]
+    pub cache_control: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,6 +154,7 @@ pub(super) struct Function<'a> {
     pub description: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub parameters: Option<&'a RawValue>,
+    pub strict: Option<bool>,
     #[serde(borrow)]
     pub cache_control: Option<&'a RawValue>,
 }

@@ -6,10 +6,15 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::TranslationError;
 use super::chat::{FilePart, ImageUrl, Message, Part, ReasoningDetail, ToolCall};
+use super::source::Source;
 use crate::providers::anthropic::stream::REASONING_FORMAT;
+
+/// Bytes of a digest that tell tool ids apart which look the same to Anthropic.
+const ID_DIGEST_BYTES: usize = 4;
 
 pub(super) struct Conversation<'a> {
     pub system: Vec<Block<'a>>,
@@ -53,6 +58,8 @@ pub(super) enum Block<'a> {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
         input: Box<RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a RawValue>,
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
@@ -62,11 +69,27 @@ pub(super) enum Block<'a> {
     },
 }
 
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Source<'a> {
-    Base64 { media_type: Cow<'a, str>, data: Cow<'a, str> },
-    Url { url: Cow<'a, str> },
+impl Turn<'_> {
+    fn begins_with_a_thought(&self) -> bool {
+        matches!(self.content.first(), Some(Block::Thinking { .. } | Block::RedactedThinking { .. }))
+    }
+
+    fn has_call(&self) -> bool {
+        self.content.iter().any(|block| matches!(block, Block::ToolUse { .. }))
+    }
+}
+
+impl<'a> Block<'a> {
+    fn take_cache_control(&mut self) -> Option<&'a RawValue> {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::Document { cache_control, .. }
+            | Self::ToolUse { cache_control, .. }
+            | Self::ToolResult { cache_control, .. } => cache_control.take(),
+            Self::Thinking { .. } | Self::RedactedThinking { .. } => None,
+        }
+    }
 }
 
 impl<'a> Conversation<'a> {
@@ -77,13 +100,13 @@ impl<'a> Conversation<'a> {
             let mut content = blocks(message.content, message.cache_control, &place)?;
             match &*message.role {
                 "system" | "developer" => conversation.system.append(&mut content),
-                "tool" | "function" => {
-                    let tool_use_id = message.tool_call_id.clone().ok_or_else(|| unreadable(&place, "it has no tool_call_id"))?;
-                    conversation.add("user", vec![Block::ToolResult { tool_use_id, content, cache_control: None }]);
-                }
+                "tool" | "function" => conversation.add("user", vec![tool_result(message, content, &place)?]),
                 "assistant" => {
                     let mut said = reasoning(message.reasoning_details.as_deref().unwrap_or_default());
                     said.append(&mut content);
+                    if let Some(refusal) = message.refusal.clone().filter(|refusal| !refusal.is_empty()) {
+                        said.push(Block::Text { text: refusal, cache_control: None });
+                    }
                     for call in message.tool_calls.iter().flatten() {
                         said.push(tool_use(call, &place)?);
                     }
@@ -94,6 +117,17 @@ impl<'a> Conversation<'a> {
         }
         conversation.trim_prefill();
         Ok(conversation)
+    }
+
+    /// Whether the calls of tools at the end of the conversation go back without a thought. With a thinking budget
+    /// Anthropic refuses that ("Expected `thinking`, but found `tool_use`"): a loop of calls begins with one. Not every
+    /// call of it has its own, so one anywhere in the loop will do; what the user says in between begins a new loop.
+    pub(super) fn calls_without_a_thought(&self) -> bool {
+        let Some((last, before)) = self.turns.split_last() else { return false };
+        let earlier = before.iter().rev().take_while(|turn| turn.role == "assistant" || turn.content.iter().all(is_result));
+        let mut said = std::iter::once(last).chain(earlier).filter(|turn| turn.role == "assistant");
+        let is_in_a_loop = last.role == "assistant" || last.content.iter().any(is_result);
+        is_in_a_loop && said.clone().any(Turn::has_call) && !said.any(Turn::begins_with_a_thought)
     }
 
     fn add(&mut self, role: &'static str, mut content: Vec<Block<'a>>) {
@@ -115,7 +149,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-fn unreadable(place: &dyn Fn() -> String, problem: impl ToString) -> TranslationError {
+pub(super) fn unreadable(place: &dyn Fn() -> String, problem: impl ToString) -> TranslationError {
     TranslationError::Unreadable { place: place(), problem: problem.to_string() }
 }
 
@@ -142,6 +176,10 @@ fn blocks<'a>(
     Ok(blocks)
 }
 
+fn is_result(block: &Block<'_>) -> bool {
+    matches!(block, Block::ToolResult { .. })
+}
+
 fn is_blank(block: &Block<'_>) -> bool {
     matches!(block, Block::Text { text, .. } if text.is_empty())
 }
@@ -149,30 +187,21 @@ fn is_blank(block: &Block<'_>) -> bool {
 fn block<'a>(part: Part<'a>, place: &dyn Fn() -> String) -> Result<Block<'a>, TranslationError> {
     let cache_control = part.cache_control;
     match &*part.kind {
-        "text" | "refusal" => Ok(Block::Text { text: part.text.unwrap_or_default(), cache_control }),
+        "text" | "refusal" => Ok(Block::Text { text: part.text.or(part.refusal).unwrap_or_default(), cache_control }),
         "image_url" => {
             let (ImageUrl::Object { url } | ImageUrl::Text(url)) =
                 part.image_url.ok_or_else(|| unreadable(place, "an image has no image_url"))?;
-            Ok(Block::Image { source: source(url, place)?, cache_control })
+            Ok(Block::Image { source: Source::of_image(url, place)?, cache_control })
         }
         "file" => {
             let FilePart { filename, file_data } = part.file.ok_or_else(|| unreadable(place, "a file has no contents"))?;
             let data = file_data.ok_or(TranslationError::Unsupported("a file given by its id"))?;
-            Ok(Block::Document { source: source(data, place)?, title: filename, cache_control })
+            Ok(Block::Document { source: Source::of_file(data, place)?, title: filename.filter(|name| !name.is_empty()), cache_control })
         }
         "input_audio" => Err(TranslationError::Unsupported("audio input")),
         "video_url" | "input_video" => Err(TranslationError::Unsupported("video input")),
         _ => Err(TranslationError::Unsupported("a content part of this type")),
     }
-}
-
-/// `data:image/png;base64,…` or an address.
-fn source<'a>(url: Cow<'a, str>, place: &dyn Fn() -> String) -> Result<Source<'a>, TranslationError> {
-    let Some(rest) = url.strip_prefix("data:") else { return Ok(Source::Url { url }) };
-    let (head, data) = rest.split_once(',').ok_or_else(|| unreadable(place, "a data URL has no comma"))?;
-    let media_type = head.strip_suffix(";base64").ok_or_else(|| unreadable(place, "a data URL must be base64"))?;
-    let media_type = media_type.split(';').next().unwrap_or(media_type);
-    Ok(Source::Base64 { media_type: Cow::Owned(media_type.to_owned()), data: Cow::Owned(data.to_owned()) })
 }
 
 /// What the model thought, for it to go on from. Pieces of a stream that carry one index are one block; what has no
@@ -211,5 +240,28 @@ fn tool_use<'a>(call: &ToolCall<'a>, place: &dyn Fn() -> String) -> Result<Block
     let arguments = if arguments.is_empty() { "{}" } else { arguments };
     let wrong = || unreadable(place, "the arguments of a tool call are no JSON object");
     let input = RawValue::from_string(arguments.to_owned()).ok().filter(|raw| raw.get().starts_with('{')).ok_or_else(wrong)?;
-    Ok(Block::ToolUse { id: call.id.clone(), name: call.function.name.clone(), input })
+    Ok(Block::ToolUse { id: tool_id(call.id.clone()), name: call.function.name.clone(), input, cache_control: call.cache_control })
+}
+
+/// What a tool gave back. A mark of the cache stands on the result itself: Anthropic takes none inside of one.
+fn tool_result<'a>(message: &Message<'a>, mut content: Vec<Block<'a>>, place: &dyn Fn() -> String) -> Result<Block<'a>, TranslationError> {
+    let id = message.tool_call_id.clone().ok_or_else(|| unreadable(place, "it has no tool_call_id"))?;
+    let mut cache_control = message.cache_control;
+    for block in &mut content {
+        cache_control = block.take_cache_control().or(cache_control);
+    }
+    Ok(Block::ToolResult { tool_use_id: tool_id(id), content, cache_control })
+}
+
+/// An id of letters, digits, `_` and `-`, which is all that Anthropic takes. Another one is told apart by its digest from
+/// those that differ from it in nothing but what is replaced. **A call and its result have one id**: the same goes in,
+/// the same comes out.
+fn tool_id(id: Cow<'_, str>) -> Cow<'_, str> {
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !id.is_empty() && id.bytes().all(is_taken) {
+        return id;
+    }
+    let replaced: String = id.bytes().map(|byte| if is_taken(byte) { char::from(byte) } else { '_' }).collect();
+    let digest = hex::encode(&Sha256::digest(id.as_bytes())[..ID_DIGEST_BYTES]);
+    Cow::Owned(format!("{replaced}_{digest}"))
 }

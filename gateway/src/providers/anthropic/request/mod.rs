@@ -7,6 +7,9 @@
 mod chat;
 mod conversation;
 mod options;
+mod source;
+mod thinking;
+mod tools;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,7 +17,9 @@ use serde_json::value::RawValue;
 
 use self::chat::ChatBody;
 use self::conversation::{Conversation, Turn};
-use self::options::{OutputConfig, Thinking, Tool, ToolChoice};
+use self::options::OutputConfig;
+use self::thinking::Thinking;
+use self::tools::{Tool, ToolChoice};
 use super::OutputLimits;
 use crate::http::error::ErrorType;
 use crate::providers::attempt_error::AttemptError;
@@ -26,6 +31,8 @@ pub enum TranslationError {
     Unsupported(&'static str),
     #[error("{place} could not be read: {problem}")]
     Unreadable { place: String, problem: String },
+    #[error("messages: this provider needs a user message")]
+    NoUserMessage,
 }
 
 /// Another endpoint may understand what this one cannot.
@@ -45,7 +52,7 @@ struct MessagesBody<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<ToolChoice<'a>>,
+    tool_choice: Option<ToolChoice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<Thinking>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +69,8 @@ struct MessagesBody<'a> {
     metadata: Option<Metadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<&'a RawValue>,
     stream: bool,
 }
 
@@ -74,17 +83,20 @@ struct Metadata<'a> {
 pub fn messages_body(body: &[u8], limits: OutputLimits) -> Result<Bytes, TranslationError> {
     let chat: ChatBody<'_> = serde_json::from_slice(body)
         .map_err(|error| TranslationError::Unreadable { place: "the request".to_owned(), problem: error.to_string() })?;
-    if chat.n.is_some_and(|choices| choices > 1) {
-        return Err(TranslationError::Unsupported("n above 1"));
-    }
-    if chat.functions.is_some_and(|functions| !matches!(functions.get(), "null" | "[]")) {
-        return Err(TranslationError::Unsupported("`functions`, the old form of `tools`,"));
-    }
+    check(&chat)?;
     let max_tokens = limits.cap(chat.max_completion_tokens.or(chat.max_tokens));
-    let Conversation { system, turns } = Conversation::read(&chat.messages)?;
-    let tools = options::tools(&chat)?;
-    let tool_choice = options::tool_choice(&chat, !tools.is_empty())?;
-    let thinking = options::thinking(&chat, max_tokens).filter(|_| !tool_choice.as_ref().is_some_and(ToolChoice::is_forced));
+    let conversation = Conversation::read(&chat.messages)?;
+    if conversation.turns.is_empty() {
+        return Err(TranslationError::NoUserMessage);
+    }
+    let mut tools = tools::tools(&chat)?;
+    let tool_choice = tools::tool_choice(&chat, &mut tools)?;
+    let may_think = |thinking: &Thinking| {
+        let is_forced = tool_choice.as_ref().is_some_and(ToolChoice::is_forced);
+        !is_forced && !(thinking.has_budget() && conversation.calls_without_a_thought())
+    };
+    let thinking = Thinking::of(&chat, max_tokens).filter(may_think);
+    let Conversation { system, turns } = conversation;
     let sampling = options::Sampling::of(&chat, thinking.is_some());
     let messages = MessagesBody {
         model: &chat.model,
@@ -105,11 +117,27 @@ pub fn messages_body(body: &[u8], limits: OutputLimits) -> Result<Bytes, Transla
             Some("default") => Some("standard_only"),
             _ => None,
         },
+        cache_control: chat.cache_control,
         stream: chat.stream,
     };
     let text = serde_json::to_vec(&messages)
         .map_err(|error| TranslationError::Unreadable { place: "the request".to_owned(), problem: error.to_string() })?;
     Ok(Bytes::from(text))
+}
+
+/// Refuses what would be answered otherwise than it was asked.
+fn check(chat: &ChatBody<'_>) -> Result<(), TranslationError> {
+    if chat.n.is_some_and(|choices| choices > 1) {
+        return Err(TranslationError::Unsupported("n above 1"));
+    }
+    if chat.functions.is_some_and(|functions| !matches!(functions.get(), "null" | "[]")) {
+        return Err(TranslationError::Unsupported("`functions`, the old form of `tools`,"));
+    }
+    let modalities: Vec<String> = chat.modalities.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    if modalities.iter().any(|modality| modality == "audio") {
+        return Err(TranslationError::Unsupported("audio output"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,65 +1,18 @@
-//! Everything of a request that is not the conversation: tools, thinking, sampling, structured output.
-
-use std::borrow::Cow;
+//! What else is asked of the answer: its form, where it stops, and how it is sampled.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::TranslationError;
-use super::chat::{ChatBody, ChatTool};
-use crate::providers::anthropic::native::THINKING_TOKENS_MIN;
-
-/// The longest budget that is asked for by effort.
-const THINKING_TOKENS_MAX: u64 = 128_000;
-
-#[derive(Debug, Serialize)]
-pub(super) struct Tool<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    input_schema: InputSchema<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<&'a RawValue>,
-}
-
-/// A schema as the client wrote it; a function without one takes an empty object.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum InputSchema<'a> {
-    Given(&'a RawValue),
-    Empty { r#type: &'static str, properties: Nothing },
-}
-
-#[derive(Debug, Serialize)]
-struct Nothing {}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ToolChoice<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disable_parallel_tool_use: Option<bool>,
-}
-
-impl ToolChoice<'_> {
-    /// Anthropic refuses to think where a tool is forced.
-    pub(super) fn is_forced(&self) -> bool {
-        matches!(self.kind, "any" | "tool")
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Thinking {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    budget_tokens: u64,
-}
+use super::chat::ChatBody;
+use super::thinking;
 
 #[derive(Debug, Serialize)]
 pub(super) struct OutputConfig<'a> {
-    format: OutputFormat<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<OutputFormat<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,91 +22,20 @@ struct OutputFormat<'a> {
     schema: &'a RawValue,
 }
 
-pub(super) fn tools<'a>(chat: &'a ChatBody<'_>) -> Result<Vec<Tool<'a>>, TranslationError> {
-    chat.tools.iter().flatten().map(tool).collect()
-}
-
-fn tool<'a>(tool: &'a ChatTool<'_>) -> Result<Tool<'a>, TranslationError> {
-    let Some(function) = tool.function.as_ref().filter(|_| tool.kind == "function") else {
-        return Err(TranslationError::Unsupported("a tool that is no function"));
-    };
-    let schema = function.parameters.filter(|schema| schema.get() != "null");
-    Ok(Tool {
-        name: &function.name,
-        description: function.description.as_deref(),
-        input_schema: schema.map_or(InputSchema::Empty { r#type: "object", properties: Nothing {} }, InputSchema::Given),
-        cache_control: tool.cache_control.or(function.cache_control),
-    })
-}
-
-pub(super) fn tool_choice<'a>(chat: &'a ChatBody<'_>, has_tools: bool) -> Result<Option<ToolChoice<'a>>, TranslationError> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Choice<'a> {
-        Word(#[serde(borrow)] Cow<'a, str>),
-        Named {
-            #[serde(borrow)]
-            function: Name<'a>,
-        },
-    }
-    #[derive(Deserialize)]
-    struct Name<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    }
-    if !has_tools {
-        return Ok(None);
-    }
-    let parallel = (chat.parallel_tool_calls == Some(false)).then_some(true);
-    let of_kind = |kind| ToolChoice { kind, name: None, disable_parallel_tool_use: parallel };
-    let Some(raw) = chat.tool_choice.filter(|choice| choice.get() != "null") else {
-        return Ok(parallel.map(|_| of_kind("auto")));
-    };
-    let choice: Choice<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| TranslationError::Unreadable { place: "tool_choice".to_owned(), problem: error.to_string() })?;
-    Ok(Some(match choice {
-        Choice::Word(word) => match &*word {
-            "none" => ToolChoice { disable_parallel_tool_use: None, ..of_kind("none") },
-            "required" => of_kind("any"),
-            _ => of_kind("auto"),
-        },
-        Choice::Named { function } => ToolChoice { name: Some(Cow::Owned(function.name.into_owned())), ..of_kind("tool") },
-    }))
-}
-
-/// The budget: the client's own, or a share of the output by effort. It stays below the output's cap; where there is
-/// no room for the least budget, there is no thinking.
-pub(super) fn thinking(chat: &ChatBody<'_>, max_tokens: u64) -> Option<Thinking> {
-    let reasoning = chat.reasoning.as_ref();
-    let effort = reasoning.and_then(|reasoning| reasoning.effort.as_deref()).or(chat.reasoning_effort.as_deref());
-    let given = reasoning.and_then(|reasoning| reasoning.max_tokens);
-    let is_enabled = reasoning.and_then(|reasoning| reasoning.enabled);
-    if is_enabled == Some(false) || effort == Some("none") {
-        return None;
-    }
-    let percent = match effort {
-        Some("max" | "xhigh") => 95,
-        Some("high") => 80,
-        Some("low") => 20,
-        Some("minimal") => 10,
-        Some(_) => 50,
-        None if given.is_some() || is_enabled == Some(true) => 50,
-        None => return None,
-    };
-    let wanted = given.unwrap_or_else(|| (max_tokens.saturating_mul(percent) / 100).min(THINKING_TOKENS_MAX));
-    let budget_tokens = wanted.max(THINKING_TOKENS_MIN).min(max_tokens.saturating_sub(1));
-    (budget_tokens >= THINKING_TOKENS_MIN).then_some(Thinking { kind: "enabled", budget_tokens })
+pub(super) fn output_config<'a>(chat: &'a ChatBody<'_>) -> Result<Option<OutputConfig<'a>>, TranslationError> {
+    let (format, effort) = (output_format(chat)?, thinking::effort(chat));
+    Ok((format.is_some() || effort.is_some()).then_some(OutputConfig { format, effort }))
 }
 
 /// A schema is given to Anthropic's structured output. `json_object` has no counterpart: the prompt, which has to ask
 /// for JSON with OpenAI as well, is left to say it.
-pub(super) fn output_config<'a>(chat: &'a ChatBody<'_>) -> Result<Option<OutputConfig<'a>>, TranslationError> {
+fn output_format<'a>(chat: &'a ChatBody<'_>) -> Result<Option<OutputFormat<'a>>, TranslationError> {
     let Some(format) = &chat.response_format else { return Ok(None) };
     match &*format.kind {
         "json_schema" => {
             let schema = format.json_schema.as_ref().and_then(|named| named.schema);
             let schema = schema.ok_or(TranslationError::Unsupported("a response_format without a schema"))?;
-            Ok(Some(OutputConfig { format: OutputFormat { kind: "json_schema", schema } }))
+            Ok(Some(OutputFormat { kind: "json_schema", schema }))
         }
         "text" | "json_object" => Ok(None),
         _ => Err(TranslationError::Unsupported("this kind of response_format")),
@@ -189,10 +71,11 @@ pub(super) struct Sampling<'a> {
 }
 
 impl<'a> Sampling<'a> {
-    /// A thinking model takes none of them, recent models not both of temperature and `top_p`. OpenAI's temperatures
-    /// above 1 are beyond Anthropic's scale and left out: 1 is what it takes then anyway.
+    /// A thinking model takes none of them, nor does one that decides itself whether to think; recent models take not both
+    /// of temperature and `top_p`. OpenAI's temperatures above 1 are beyond Anthropic's scale and left out: 1 is what it
+    /// takes then anyway.
     pub(super) fn of(chat: &ChatBody<'a>, is_thinking: bool) -> Self {
-        if is_thinking {
+        if is_thinking || thinking::is_adaptive_only(&chat.model) {
             return Self::default();
         }
         let given = |value: Option<&'a RawValue>| value.filter(|value| value.get() != "null");
