@@ -97,7 +97,7 @@ async fn get_current_key(caller: Caller, State(services): State<Arc<Services>>) 
             is_provisioning_key: caller.key.is_management(),
             expires_at: key.expires_at,
             creator_user_id: key.creator_user_id.map(|user| user.to_string()),
-            workspace_id: None,
+            workspace_id: Some(key.account_id.to_string()),
             organization_id: None,
             account_id: key.account_id.to_string(),
             allowed_data_regions: [],

@@ -2,7 +2,7 @@
 //!
 //! Files under `assets/` have their content's hash in their names and may be kept for ever; all others are asked for
 //! again each time. A page's address that is no file is the app's own to resolve: it gets `index.html`, but **never
-//! where an API lives, and only for a browser that asks for a page**. Without a built app there is a page that says how
+//! where an API lives, and not for who wants something else than a page** (JSON). Without a built app there is a page that says how
 //! to build it. A debug build reads the files from disk when they are asked for.
 
 use axum::Router;
@@ -62,8 +62,11 @@ fn file(path: &str) -> Option<EmbeddedFile> {
     if path.is_empty() || path.split('/').any(|part| part.starts_with('.')) { None } else { WebApp::get(path) }
 }
 
+/// Who says nothing of what it wants takes a page, as a shell's `curl` does.
 fn asks_for_page(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+    let takes =
+        |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| ["text/html", "text/*", "*/*"].iter().any(|kind| accept.contains(kind)));
+    !headers.contains_key(ACCEPT) || headers.get_all(ACCEPT).iter().any(takes)
 }
 
 fn send(file: &EmbeddedFile, caching: HeaderValue, headers: &HeaderMap) -> Response {
@@ -130,9 +133,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_at_a_pages_address_gets_an_error() {
+    async fn who_wants_no_page_gets_an_error_and_who_takes_anything_the_page() {
         assert_eq!(get("/models", "application/json").await.status(), StatusCode::NOT_FOUND);
-        assert_eq!(get("/models", "*/*").await.status(), StatusCode::NOT_FOUND);
+        for path in ["/", "/models"] {
+            assert_eq!(get(path, "*/*").await.status(), StatusCode::OK);
+            assert_eq!(get_asset(Method::GET, path.parse().unwrap(), HeaderMap::new()).await.status(), StatusCode::OK);
+        }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]);
         assert_eq!(get_asset(Method::POST, "/models".parse().unwrap(), headers).await.status(), StatusCode::NOT_FOUND);
     }
@@ -140,7 +146,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_outside_the_app_and_nothing_hidden_is_sent() {
         for path in ["/.gitkeep", "/../package.json", "/assets/../../package.json", "/%2e%2e/package.json"] {
-            assert_eq!(get(path, "*/*").await.status(), StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(get(path, "application/json").await.status(), StatusCode::NOT_FOUND, "{path}");
         }
     }
 

@@ -1,18 +1,29 @@
 //! Reading a request's body, bounded in bytes and time.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderValue};
+use http::{HeaderMap, Request, StatusCode};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 
 use super::error::{ApiError, ErrorType};
 
 /// Of a body that is too large, this much is read and thrown away, for at most this long.
 const DISCARD_BYTES_MAX: usize = 256 * 1024 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Of a body that an answer did not wait for, likewise.
+const LEFT_OVER_BYTES_MAX: usize = 1024 * 1024;
+const LEFT_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A body up to this long is copied out of the connection's buffer.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
@@ -42,17 +53,73 @@ fn coded(coding: &str) -> ApiError {
 }
 
 /// Reads what is not wanted, within bounds: a client that is still sending would not read the refusal.
-async fn discard(mut body: Body) {
+async fn discard(body: Body) {
+    // Whatever is left is cut off with the connection.
+    discard_within(body, DISCARD_BYTES_MAX, DISCARD_TIMEOUT).await;
+}
+
+/// Whether its end was reached.
+async fn discard_within(mut body: Body, bytes_max: usize, timeout: Duration) -> bool {
     let read = async {
         let mut bytes = 0;
-        while bytes < DISCARD_BYTES_MAX
-            && let Ok(Some(piece)) = next_piece(&mut body).await
-        {
-            bytes += piece.len();
+        while bytes <= bytes_max {
+            match next_piece(&mut body).await {
+                Ok(Some(piece)) => bytes += piece.len(),
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
         }
+        false
     };
-    // Whatever is left is cut off with the connection.
-    let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
+    tokio::time::timeout(timeout, read).await.unwrap_or(false)
+}
+
+/// Reads what is left of a body when its answer is there: a connection can serve the next request only from there on. Where
+/// more is left than that, the answer says that the connection ends.
+pub async fn read_left_over(request: Request<Body>, next: Next) -> Response {
+    // Who asks before it sends is told by the answer not to.
+    if request.body().is_end_stream() || request.headers().contains_key(EXPECT) {
+        return next.run(request).await;
+    }
+    let left = Arc::new(Mutex::new(None));
+    let request = request.map(|body| Body::new(GivenBack { body: Some(body), left: Arc::clone(&left) }));
+    let mut response = next.run(request).await;
+    let body = left.lock().take();
+    if let Some(body) = body.filter(|body: &Body| !body.is_end_stream())
+        && !discard_within(body, LEFT_OVER_BYTES_MAX, LEFT_OVER_TIMEOUT).await
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body that is kept when whoever was to read it lets go of it.
+struct GivenBack {
+    body: Option<Body>,
+    left: Arc<Mutex<Option<Body>>>,
+}
+
+impl Drop for GivenBack {
+    fn drop(&mut self) {
+        *self.left.lock() = self.body.take();
+    }
+}
+
+impl HttpBody for GivenBack {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
+    }
 }
 
 async fn collect(mut body: Body, bytes_max: usize, announced: Option<usize>) -> Result<Bytes, ApiError> {

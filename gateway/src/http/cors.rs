@@ -1,7 +1,8 @@
 //! Browsers of other origins may call the API: keys are in headers, never in cookies, so nothing is ambient.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Method};
+use axum::response::Response;
+use http::header::{ACCESS_CONTROL_ALLOW_METHODS, AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Method, StatusCode};
 use tower_http::cors::CorsLayer;
 
 /// What OpenRouter's API allows and exposes.
@@ -32,6 +33,7 @@ pub fn layer() -> CorsLayer {
         "x-stainless-runtime",
         "x-stainless-runtime-version",
         "x-stainless-timeout",
+        "b3",
         "traceparent",
         "tracestate",
     ];
@@ -42,4 +44,12 @@ pub fn layer() -> CorsLayer {
         .allow_methods([Method::GET, Method::OPTIONS, Method::PATCH, Method::DELETE, Method::POST, Method::PUT])
         .allow_headers(allowed)
         .expose_headers(exposed)
+}
+
+/// The answer to a browser that asks beforehand has no content, and says so by its status.
+pub fn without_content(mut response: Response) -> Response {
+    if response.status() == StatusCode::OK && response.headers().contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    response
 }

@@ -136,6 +136,8 @@ struct ListQuery {
     offset: u32,
     #[serde(default)]
     include_disabled: bool,
+    /// Also by OpenRouter's name for it, `workspace_id`.
+    #[serde(alias = "workspace_id")]
     account_id: Option<AccountId>,
 }
 
@@ -183,6 +185,8 @@ struct CreateKey {
     #[serde(default)]
     include_byok_in_limit: bool,
     creator_user_id: Option<UserId>,
+    /// Also by OpenRouter's name for it, `workspace_id`.
+    #[serde(alias = "workspace_id")]
     account_id: Option<AccountId>,
     kind: Option<KeyKind>,
     scope: Option<KeyScope>,

@@ -44,7 +44,11 @@ use crate::http::security_headers::SecurityHeaders;
 /// Every route of a gateway. `metrics_text` renders the process's metrics.
 pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators::MetricsText) -> Router {
     let api = routes::documented_inference_routes().split_for_parts().0.merge(routes::control_routes(Arc::clone(&dashboard.services)));
-    let api = api.fallback(unknown_route).method_not_allowed_fallback(async || ApiError::method_not_allowed()).layer(cors::layer());
+    let api = api
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(cors::layer())
+        .layer(MapResponseLayer::new(cors::without_content));
     let headers = SecurityHeaders::new(&app.options.public_url);
     Router::new()
         .nest("/api/v1", api.clone())
@@ -56,6 +60,7 @@ pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators:
         .with_state(app.clone())
         .merge(operators_router(app, metrics_text))
         .layer(MapResponseLayer::new(move |response| headers.add_to(response)))
+        .layer(axum::middleware::from_fn(body::read_left_over))
 }
 
 /// What a process answers that takes no requests of clients: alive, ready, metrics.

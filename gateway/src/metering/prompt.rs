@@ -37,7 +37,10 @@ pub(super) fn walk_messages<'a>(messages: &'a str, visit: &mut impl FnMut(Part<'
 }
 
 fn walk_message<'a>(message: &'a str, visit: &mut impl FnMut(Part<'a>)) {
+    // The same thoughts under two names are one.
+    let is_told = member(message, "reasoning").is_some_and(|text| text.starts_with('"'));
     each(message, |key, value| match (key, value.as_bytes().first()) {
+        ("reasoning_content", _) if is_told => {}
         ("content", Some(b'[')) => elements(value).filter_map(Result::ok).for_each(|part| walk_part(part.of_str(value), visit)),
         ("role", _) | (_, Some(b'n')) => {}
         _ => visit(Part::Text(text_of(value))),

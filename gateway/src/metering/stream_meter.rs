@@ -41,6 +41,8 @@ pub struct StreamMeter {
     reported: ReportedUsage,
     reported_cost: Option<NanoUsd>,
     finish: Option<(FinishReason, String)>,
+    /// The index of the choice that is of.
+    finished_choice: u32,
     upstream_id: Option<String>,
     is_done: bool,
     has_failed: bool,
@@ -67,6 +69,7 @@ impl StreamMeter {
             reported: ReportedUsage::default(),
             reported_cost: None,
             finish: None,
+            finished_choice: 0,
             upstream_id: None,
             is_done: false,
             has_failed: false,
@@ -91,9 +94,11 @@ impl StreamMeter {
             let Some((reason, native)) = answer.finish_of(choice) else {
                 continue;
             };
-            // Where choices ended differently, an error is the one worth telling.
-            if !matches!(self.finish, Some((FinishReason::Error, _))) {
+            // Where choices ended differently, an error is the one worth telling, else what the first of them says.
+            let is_later = self.finish.is_some() && choice.index > self.finished_choice && reason != FinishReason::Error;
+            if !is_later && !matches!(self.finish, Some((FinishReason::Error, _))) {
                 self.finish = Some((reason, native));
+                self.finished_choice = choice.index;
             }
             self.has_failed |= reason == FinishReason::Error;
         }
@@ -179,7 +184,7 @@ impl StreamMeter {
     /// The usage, where the provider's report settles it; `None` where tokens have to be counted.
     pub fn measure(&self) -> Option<(Usage, UsageAnomalies)> {
         let (mut usage, anomalies) = self.reported.resolve();
-        if !self.reported.has_prompt() || self.reported.is_total_only() || self.output_lags(&usage) {
+        if !self.knows_prompt(&usage) || self.reported.is_total_only() || self.output_lags(&usage) {
             return None;
         }
         usage.source = if self.has_ended() { UsageSource::Provider } else { UsageSource::Partial };
@@ -213,7 +218,7 @@ impl StreamMeter {
                     usage.image_output = counted.image_output;
                 }
             }
-            if !self.reported.has_prompt() {
+            if !self.knows_prompt(&usage) {
                 if self.reported.is_some() {
                     anomalies.add(UsageAnomalies::INPUT_UNREPORTED);
                 }
@@ -228,6 +233,11 @@ impl StreamMeter {
         usage.tool_calls = self.tool_calls;
         (usage, anomalies)
     }
+    /// Whether the report tells the input. No prompt that was answered had no tokens: a zero is no report.
+    fn knows_prompt(&self, reported: &Usage) -> bool {
+        self.reported.has_prompt() && (reported.prompt_tokens() > 0 || !self.has_output())
+    }
+
     /// Whether the report has less output than there may be: none of what was delivered, or as of earlier.
     fn output_lags(&self, reported: &Usage) -> bool {
         self.has_output() && (reported.completion_tokens() == 0 || !self.has_ended())

@@ -43,6 +43,11 @@ enum Field {
     Reasoning,
     CompletionAudio,
     CompletionImage,
+    /// Anthropic's compaction of a long conversation: billed, and not in the counts above.
+    CompactionInput,
+    CompactionCacheRead,
+    CompactionCacheWrite,
+    CompactionOutput,
     /// Not a count: set where the cache fields have Anthropic's names.
     AnthropicNames,
 }
@@ -103,6 +108,14 @@ impl ReportedUsage {
         let unexplained = total.saturating_sub(prompt + completion);
         let hidden = self.resolve_prompt(prompt, unexplained, &mut usage, &mut anomalies);
         self.resolve_completion(completion, hidden, &mut usage, &mut anomalies);
+        for (count, field) in [
+            (&mut usage.uncached_input, Field::CompactionInput),
+            (&mut usage.cache_read, Field::CompactionCacheRead),
+            (&mut usage.cache_write_5m, Field::CompactionCacheWrite),
+            (&mut usage.text_output, Field::CompactionOutput),
+        ] {
+            *count = clamp(count.saturating_add(self.or_zero(field)), &mut anomalies);
+        }
         (usage, anomalies)
     }
 
@@ -178,8 +191,39 @@ impl ReportedUsage {
                 && value.starts_with('{')
             {
                 self.read(value, within);
+            } else if matches!(place, Place::Top) && key == "iterations" && value.starts_with('[') {
+                self.read_iterations(value);
             } else if let Some(field) = place.field(&key) {
                 self.set(field, &key, value);
+            }
+        }
+    }
+
+    /// The steps of one answer of Anthropic's, of which the other counts have the messages only.
+    fn read_iterations(&mut self, raw: &str) {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Iteration {
+            #[serde(rename = "type")]
+            kind: String,
+            input_tokens: u64,
+            cache_read_input_tokens: u64,
+            cache_creation_input_tokens: u64,
+            output_tokens: u64,
+        }
+        let Ok(iterations) = serde_json::from_str::<Vec<Iteration>>(raw) else {
+            self.anomalies.add(UsageAnomalies::MALFORMED);
+            return;
+        };
+        for iteration in iterations.iter().filter(|iteration| iteration.kind == "compaction") {
+            for (field, count) in [
+                (Field::CompactionInput, iteration.input_tokens),
+                (Field::CompactionCacheRead, iteration.cache_read_input_tokens),
+                (Field::CompactionCacheWrite, iteration.cache_creation_input_tokens),
+                (Field::CompactionOutput, iteration.output_tokens),
+            ] {
+                let sum = self.or_zero(field).saturating_add(count);
+                self.fields[field as usize] = plausible(sum, false, &mut self.anomalies);
             }
         }
     }
@@ -365,6 +409,17 @@ mod tests {
             wanted,
             NONE,
         );
+    }
+
+    #[test]
+    fn anthropics_compaction_is_counted_beside_the_messages() {
+        let wanted = Usage { uncached_input: 203_000, cache_read: 7, text_output: 4_500, ..Usage::default() };
+        let raw = r#"{"input_tokens":23000,"output_tokens":1000,"iterations":[
+            {"type":"compaction","input_tokens":180000,"output_tokens":3500,"cache_read_input_tokens":7},
+            {"type":"message","input_tokens":23000,"output_tokens":1000}]}"#;
+        check(raw, wanted, UsageAnomalies::default());
+        let odd = r#"{"input_tokens":1,"output_tokens":2,"iterations":[7]}"#;
+        check(odd, Usage { uncached_input: 1, text_output: 2, ..Usage::default() }, UsageAnomalies::MALFORMED);
     }
 
     #[test]

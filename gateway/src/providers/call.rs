@@ -18,6 +18,7 @@ use super::anthropic::{AnthropicChannel, MessagesCall, OutputLimits};
 use super::attempt_error::AttemptError;
 use super::demo;
 use super::openai::error::{BODY_BYTES_MAX, UpstreamError};
+use crate::wire::{ChatAnswer, Scanned};
 
 /// An error body that does not come within this is done without.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -156,7 +157,9 @@ impl HttpChannel {
             return Err(UpstreamError::from_response(status, &head.headers, &body).into());
         }
         let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        check_content_type(status, content_type, stream)?;
+        if let Err(error) = check_content_type(status, content_type, stream) {
+            return Err(if content_type.contains("json") { told_in(body, error).await } else { error });
+        }
         Ok(UpstreamAnswer { is_stream: stream, body: UpstreamBody::Http(body) })
     }
 }
@@ -175,6 +178,15 @@ fn check_content_type(status: StatusCode, content_type: &str, stream: bool) -> R
     let wanted = if stream { "a stream" } else { "JSON" };
     let message = format!("the provider answered with `{essence}` where {wanted} was expected");
     Err(AttemptError::broken(message).after_status(status))
+}
+
+/// Some providers tell of an error in a document with status 200 where a stream was asked for.
+async fn told_in(body: Incoming, otherwise: AttemptError) -> AttemptError {
+    let mut answer = ChatAnswer::default();
+    match answer.scan(Bytes::from(read_error_body(body).await)) {
+        Ok(Scanned::Object) => answer.error().map_or(otherwise, |error| UpstreamError::from_answer(error).into()),
+        Ok(Scanned::Done) | Err(_) => otherwise,
+    }
 }
 
 async fn demo_answer(answer: demo::DemoResponse, stream: bool) -> Result<UpstreamAnswer, AttemptError> {

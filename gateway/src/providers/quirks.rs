@@ -18,6 +18,10 @@ pub struct Quirks {
     pub cap_name: Option<&'static str>,
     /// How it is told to think.
     pub reasoning: ReasoningForm,
+    /// Top-level members it refuses, that an answer can do without.
+    pub left_out: &'static [&'static str],
+    /// Likewise, of messages.
+    pub left_out_of_messages: &'static [&'static str],
 }
 
 /// The member by which a provider is told how much to think.
@@ -31,21 +35,53 @@ pub enum ReasoningForm {
     Nothing,
 }
 
-const USUAL: Quirks = Quirks { stops_on_disconnect: true, stream_options: true, cap_name: None, reasoning: ReasoningForm::Object };
+const USUAL: Quirks = Quirks {
+    stops_on_disconnect: true,
+    stream_options: true,
+    cap_name: None,
+    reasoning: ReasoningForm::Object,
+    left_out: &[],
+    left_out_of_messages: &[],
+};
+/// What a model thought, in the words of all who have one.
+const THOUGHTS: &[&str] = &["reasoning", "reasoning_content", "reasoning_details"];
+/// Marks of a prompt cache that is asked for: an invention of Anthropic's.
+const CACHE_MARK: &[&str] = &["cache_control"];
+/// Who checks every member of a message and of the request.
+const STRICT: Quirks = Quirks { left_out: CACHE_MARK, left_out_of_messages: THOUGHTS, ..USUAL };
 /// Its reasoning models refuse the older name of the cap, all others take both.
-const OPENAI: Quirks = Quirks { cap_name: Some("max_completion_tokens"), reasoning: ReasoningForm::Effort, ..USUAL };
+const OPENAI: Quirks = Quirks { cap_name: Some("max_completion_tokens"), reasoning: ReasoningForm::Effort, ..STRICT };
 /// Generates on, and bills, when its client has left.
 const GENERATES_ON: Quirks = Quirks { stops_on_disconnect: false, ..USUAL };
 
 /// Sources: OpenRouter's documentation on stream cancellation (2026-08) for what happens on disconnect; each
-/// provider's own API reference for the members it takes.
-const HOSTS: [(&str, Quirks); 17] = [
+/// provider's own API reference for the members it takes; reports of clients for the thoughts they refuse or ask back (DeepSeek: after
+/// tool calls).
+const HOSTS: [(&str, Quirks); 18] = [
     ("api.ai21.com", GENERATES_ON),
-    ("api.deepseek.com", Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Nothing, ..USUAL }),
+    ("api.cerebras.ai", Quirks { left_out_of_messages: &["reasoning_content", "reasoning_details"], ..STRICT }),
+    (
+        "api.deepseek.com",
+        Quirks {
+            cap_name: Some("max_tokens"),
+            reasoning: ReasoningForm::Nothing,
+            left_out_of_messages: &["reasoning", "reasoning_details"],
+            ..STRICT
+        },
+    ),
     ("api.fireworks.ai", Quirks { reasoning: ReasoningForm::Effort, ..USUAL }),
-    ("api.groq.com", Quirks { reasoning: ReasoningForm::Effort, ..GENERATES_ON }),
+    ("api.groq.com", Quirks { reasoning: ReasoningForm::Effort, stops_on_disconnect: false, ..STRICT }),
     ("api.minimax.io", GENERATES_ON),
-    ("api.mistral.ai", Quirks { cap_name: Some("max_tokens"), stream_options: false, reasoning: ReasoningForm::Nothing, ..GENERATES_ON }),
+    (
+        "api.mistral.ai",
+        Quirks {
+            cap_name: Some("max_tokens"),
+            stream_options: false,
+            reasoning: ReasoningForm::Nothing,
+            stops_on_disconnect: false,
+            ..STRICT
+        },
+    ),
     ("api.openai.com", OPENAI),
     ("api.perplexity.ai", Quirks { cap_name: Some("max_tokens"), ..GENERATES_ON }),
     ("api.replicate.com", GENERATES_ON),
@@ -81,7 +117,9 @@ impl Quirks {
     pub fn of(channel: &Channel) -> Self {
         let of_host = Self::of_base_url(channel.base_url.as_deref().unwrap_or_default());
         match channel.provider {
-            ProviderKind::OpenAi => Self { cap_name: OPENAI.cap_name, reasoning: OPENAI.reasoning, ..of_host },
+            ProviderKind::OpenAi => {
+                Self { stops_on_disconnect: of_host.stops_on_disconnect, stream_options: of_host.stream_options, ..OPENAI }
+            }
             _ => of_host,
         }
     }
@@ -98,7 +136,7 @@ mod tests {
 
     #[test]
     fn hosts_are_sorted_and_named_once() {
-        assert!(HOSTS[..15].windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(HOSTS[..16].windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
-use super::route_told::{nothing_tried, route_json};
+use super::route_told::{nothing_tried, provider_name, route_json};
 use crate::admission::{Admitted, Grant, estimate};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
@@ -39,6 +39,8 @@ pub struct Attempts<'a> {
     retries: usize,
     /// Channels that cannot be reached or are not to be asked: their other endpoints are passed over.
     failed_channels: Vec<ChannelId>,
+    /// Models whose provider found fault with the request itself: another endpoint of theirs would, too; another model may not.
+    failed_models: Vec<Arc<str>>,
     /// To be asked next, whatever the plan says: with another key, or once more.
     again: Option<Arc<Endpoint>>,
     last_failed: Option<Arc<Endpoint>>,
@@ -73,6 +75,7 @@ impl<'a> Attempts<'a> {
             tried: 0,
             retries: 0,
             failed_channels: Vec::new(),
+            failed_models: Vec::new(),
             again: None,
             last_failed: None,
             skipped: None,
@@ -118,7 +121,13 @@ impl<'a> Attempts<'a> {
         }
         let is_retryable = error.is_retryable;
         self.last_error = Some(error);
-        if is_retryable { Ok(()) } else { Err(self.nothing_answered()) }
+        if is_retryable {
+            return Ok(());
+        }
+        self.failed_models.push(Arc::clone(&endpoint.model));
+        let has_other_model =
+            (self.next..).map_while(|place| self.plan.endpoint(place)).any(|next| !self.failed_models.contains(&next.model));
+        if has_other_model { Ok(()) } else { Err(self.nothing_answered()) }
     }
 
     /// Records an attempt's outcome.
@@ -237,7 +246,7 @@ impl<'a> Attempts<'a> {
         loop {
             let endpoint = Arc::clone(self.plan.endpoint(self.next)?);
             self.next += 1;
-            if !self.failed_channels.contains(&endpoint.channel.id) {
+            if !self.failed_channels.contains(&endpoint.channel.id) && !self.failed_models.contains(&endpoint.model) {
                 return Some(endpoint);
             }
         }
@@ -266,8 +275,8 @@ impl<'a> Attempts<'a> {
     fn skip(&mut self, endpoint: &Endpoint, refusal: PassRefusal) {
         let reason = match refusal {
             PassRefusal::BreakerOpen { .. } => "breaker",
-            PassRefusal::CoolingDown { .. } => "cooling",
-            PassRefusal::KeysRefused => "keys",
+            PassRefusal::CoolingDown { .. } | PassRefusal::Pausing { .. } => "cooling",
+            PassRefusal::KeysRefused { .. } => "keys",
             PassRefusal::Concurrency => "concurrency",
             PassRefusal::RequestRate { .. } => "requests",
             PassRefusal::TokenRate { .. } => "tokens",
@@ -302,6 +311,12 @@ impl<'a> Attempts<'a> {
         self.wants_route.then(|| route_json(&self.plan, self.caller.request, (&self.made, self.is_hedged), selected))
     }
 
+    /// The endpoint that was asked last.
+    pub fn last_asked(&self) -> Option<&Arc<Endpoint>> {
+        let last = self.made.last()?;
+        self.plan.endpoints().find(|endpoint| *endpoint.channel.name == *last.channel && *endpoint.model == *last.model)
+    }
+
     fn nothing_answered(&self) -> ApiError {
         let Some(error) = &self.last_error else {
             if let Some(refusal) = self.skipped {
@@ -309,14 +324,14 @@ impl<'a> Attempts<'a> {
             }
             return ApiError::new(ErrorType::ProviderUnavailable, "No provider could be tried in time; nothing was charged.");
         };
-        let provider = self.made.last().map(|attempt| attempt.channel.clone()).unwrap_or_default();
+        let provider = self.made.last().map(|attempt| provider_name(&self.plan, attempt)).unwrap_or_default();
         let previous: Vec<serde_json::Value> = self
             .made
             .iter()
             .rev()
             .skip(1)
             .rev()
-            .map(|attempt| serde_json::json!({ "provider": attempt.channel, "code": attempt.status, "error_type": attempt.outcome }))
+            .map(|attempt| serde_json::json!({ "provider": provider_name(&self.plan, attempt), "code": attempt.status, "error_type": attempt.outcome }))
             .collect();
         let mut answer = error.to_api_error().with_metadata("provider_name", provider);
         if !previous.is_empty() {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::admission::Estimate;
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
-use crate::http::chat::{ChatRequest, upstream_body};
+use crate::http::chat::{ChatRequest, UpstreamForm, upstream_body};
 use crate::providers::anthropic::{MessagesCall, OutputLimits};
 use crate::providers::{AttemptError, AttemptLimits, ChannelClient, UpstreamAnswer};
 use crate::routing::health::Pass;
@@ -79,7 +79,13 @@ impl Caller<'_> {
 
     async fn send(self, endpoint: &Endpoint, key: usize, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
         let client = self.app.clients.of(&endpoint.channel, key)?;
-        let body = upstream_body(self.request, &endpoint.upstream, self.output_tokens_cap, &endpoint.channel.quirks);
+        let form = UpstreamForm {
+            model: &endpoint.upstream,
+            output_tokens_cap: self.output_tokens_cap_at(endpoint),
+            quirks: &endpoint.channel.quirks,
+            dropped: endpoint.dropped_parameters,
+        };
+        let body = upstream_body(self.request, form);
         match &*client {
             ChannelClient::Anthropic(channel) => channel.send(self.messages_call(endpoint, body), limits).await,
             client => {
@@ -89,6 +95,12 @@ impl Caller<'_> {
                 client.chat(body, self.request.stream, limits).await
             }
         }
+    }
+
+    /// The cap where it is not the client's own: what the balance covers, or the most the endpoint gives.
+    fn output_tokens_cap_at(self, endpoint: &Endpoint) -> Option<u64> {
+        let most = endpoint.max_completion_tokens.filter(|most| self.request.output_tokens_cap.is_some_and(|cap| cap > *most));
+        self.output_tokens_cap.into_iter().chain(most).min()
     }
 
     fn messages_call<'c>(&'c self, endpoint: &'c Endpoint, body: bytes::Bytes) -> MessagesCall<'c> {

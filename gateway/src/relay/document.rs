@@ -51,7 +51,7 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
     let endpoint = &answered.endpoint;
     let identity = AnswerIdentity { id, created, model: &endpoint.model, provider: &endpoint.channel.provider_name };
     reply.provider = Some(Arc::clone(&endpoint.channel.provider_name));
-    reply.send(json_response(rewrite_body(&identity, &answer, &ended.usage_json())));
+    reply.send(json_response(rewrite_body(&identity, &answer, attempts.caller.request.hides_reasoning, &ended.usage_json())));
     Ok(())
 }
 

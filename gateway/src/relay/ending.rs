@@ -166,6 +166,11 @@ fn observe(attempts: &Attempts<'_>, (endpoint, started, ttft_ms): (&Endpoint, In
 pub async fn end_unanswered(mut open: OpenRequest, attempts: &mut Attempts<'_>, error: ApiError) -> ApiError {
     let outrun_cost = attempts.cost_of_outrun(&Usage::default());
     let error = error.with_route(attempts.route_json(None));
+    if let Some(endpoint) = attempts.last_asked() {
+        open.record.channel = endpoint.channel.name.to_string();
+        open.record.provider = endpoint.channel.provider_name.to_string();
+        open.record.model = endpoint.model.to_string();
+    }
     attempts.write_into(&mut open);
     note_duration(&mut open, attempts.caller.received);
     open.record.provider_cost_nanos = outrun_cost;

@@ -13,18 +13,27 @@ use crate::routing::{Ordering, Plan};
 pub(super) fn nothing_tried(refusal: PassRefusal) -> ApiError {
     let now = Timestamp::now();
     let wait_micros = match refusal {
-        PassRefusal::BreakerOpen { until } | PassRefusal::CoolingDown { until } => until.micros() - now.micros(),
+        PassRefusal::BreakerOpen { until }
+        | PassRefusal::CoolingDown { until }
+        | PassRefusal::Pausing { until }
+        | PassRefusal::KeysRefused { until } => until.micros() - now.micros(),
         PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros } => wait_micros,
-        PassRefusal::KeysRefused | PassRefusal::Concurrency => 1,
+        PassRefusal::Concurrency => 1,
     };
     let seconds = u64::try_from(wait_micros.max(1)).unwrap_or(1).div_ceil(1_000_000);
     match refusal {
-        PassRefusal::BreakerOpen { .. } | PassRefusal::KeysRefused => {
+        PassRefusal::BreakerOpen { .. } | PassRefusal::Pausing { .. } | PassRefusal::KeysRefused { .. } => {
             ApiError::new(ErrorType::ProviderOverloaded, "No provider of this model works right now; nothing was charged.")
                 .with_retry_after(seconds)
         }
         _ => ApiError::rate_limited("Every provider of this model is at its limit; nothing was charged.", seconds),
     }
+}
+
+/// Who was asked, as customers know it: a channel's name is the operator's own.
+pub(super) fn provider_name(plan: &Plan, attempt: &Attempt) -> String {
+    let channel = plan.endpoints().map(|endpoint| &endpoint.channel).find(|channel| *channel.name == *attempt.channel);
+    channel.map_or_else(|| attempt.channel.clone(), |channel| channel.provider_name.to_string())
 }
 
 /// `openrouter_metadata`.
@@ -48,7 +57,7 @@ pub(super) fn route_json(
         .iter()
         .map(|attempt| {
             serde_json::json!({
-                "provider": attempt.channel, "model": attempt.model, "status": attempt.status, "outcome": attempt.outcome,
+                "provider": provider_name(plan, attempt), "model": attempt.model, "status": attempt.status, "outcome": attempt.outcome,
                 "duration_ms": attempt.duration_ms,
             })
         })

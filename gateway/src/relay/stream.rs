@@ -122,7 +122,7 @@ pub(super) async fn begin_stream(caller: Caller<'_>, names: Names, begun: Begun)
     let mut answered = caller.call(begun).await?;
     let (model, provider) = (&*answered.endpoint.model, &*answered.endpoint.channel.provider_name);
     let identity = AnswerIdentity { id: names.id, created: names.created, model, provider };
-    let mut frames = Frames::new(ChunkRewriter::new(&identity), caller.request.choices);
+    let mut frames = Frames::new(ChunkRewriter::new(&identity).hiding_reasoning(caller.request.hides_reasoning), caller.request.choices);
     match first_frame(caller, &mut answered, &mut frames).await {
         Ok(()) => {
             answered.ttft_ms = Some(u64::try_from(answered.started.elapsed().as_millis()).unwrap_or(u64::MAX));

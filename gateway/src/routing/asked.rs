@@ -49,6 +49,7 @@ pub struct PromptSize {
 impl Asked {
     pub fn of(request: &ChatRequest<'_>, preferences: &EffectivePreferences, prompt: PromptSize, now: Timestamp) -> Result<Self, ApiError> {
         let object = ProviderObject::read(request.provider)?;
+        object.max_price.check_media(prompt.tokens_max.image > 0, prompt.tokens_max.audio > 0)?;
         let of_request = object.routing_strategy.map(|strategy| (strategy, PreferenceLevel::Request));
         let chosen = of_request.or(preferences.routing_strategy).unwrap_or((RoutingStrategy::default(), PreferenceLevel::Default));
         let by_request = |is_set: bool| is_set.then_some(PreferenceLevel::Request);

@@ -37,6 +37,30 @@ impl ParameterSet {
     /// `response_format`, `tools`, `verbosity`: they change what an answer is, not how it sounds.
     pub const TELLING: Self = Self(1 << 15 | 1 << 18 | 1 << 24);
 
+    /// How an answer is drawn: an endpoint that does not understand one of them is asked without it.
+    pub fn sampling() -> Self {
+        ParameterSet::default().and_each([
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "top_a",
+            "frequency_penalty",
+            "presence_penalty",
+            "repetition_penalty",
+            "logit_bias",
+            "logprobs",
+            "top_logprobs",
+            "prediction",
+            "seed",
+            "stop",
+        ])
+    }
+
+    fn and_each<const COUNT: usize>(self, names: [&str; COUNT]) -> Self {
+        names.iter().fold(self, |set, name| set.and(Self::of(name)))
+    }
+
     pub fn of(name: &str) -> Self {
         Self(VOCABULARY.iter().position(|word| *word == name).map_or(0, |place| 1 << place))
     }

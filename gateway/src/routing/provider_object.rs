@@ -61,6 +61,9 @@ pub struct MaxPrice {
     pub prompt: Option<PicoUsd>,
     pub completion: Option<PicoUsd>,
     pub request: Option<PicoUsd>,
+    /// A price of an image, or of audio, is named: prices here are by token, so it can be kept to by requests without any only.
+    pub names_image: bool,
+    pub names_audio: bool,
 }
 
 /// What is wished for at p50, p75, p90, p99.
@@ -118,7 +121,7 @@ impl ProviderObject {
             return Err(ApiError::bad_request("provider.quantizations", message));
         }
         Ok(Self {
-            only: bounded("provider.only", written.only)?,
+            only: bounded("provider.only", written.only)?.filter(|names| !names.is_empty()),
             ignore: bounded("provider.ignore", written.ignore)?.unwrap_or_default(),
             order: bounded("provider.order", written.order)?.unwrap_or_default(),
             no_fallbacks: written.allow_fallbacks == Some(false),
@@ -177,8 +180,8 @@ impl Sort {
             "price" => SortBy::Price,
             "throughput" => SortBy::Throughput,
             "latency" => SortBy::Latency,
-            // Quality is not measured here: the usual choice.
-            "exacto" => return Ok(None),
+            // Quality is not measured here: the usual choice. So it is without a word.
+            "exacto" | "" => return Ok(None),
             other => return refused(format!("provider.sort is `{other}`; it may be price, throughput, latency or exacto")),
         };
         Ok(Some(Self { by, across_models }))
@@ -197,17 +200,39 @@ impl MaxPrice {
                 _ => return Err(ApiError::bad_request(param.clone(), format!("{param} must be a number or a decimal string"))),
             };
             let (cell, price) = match name.as_str() {
+                "image" => {
+                    read.names_image = true;
+                    continue;
+                }
+                "audio" => {
+                    read.names_audio = true;
+                    continue;
+                }
                 "prompt" => (&mut read.prompt, PicoUsd::parse_per_million(&text)),
                 "completion" => (&mut read.completion, PicoUsd::parse_per_million(&text)),
                 "request" => (&mut read.request, PicoUsd::parse_per_unit(&text)),
                 _ => {
-                    let message = format!("{param} cannot be guaranteed by this gateway; it keeps to prompt, completion and request");
+                    let message =
+                        format!("{param} cannot be guaranteed by this gateway; it keeps to prompt, completion, request, image and audio");
                     return Err(ApiError::bad_request(param, message));
                 }
             };
             *cell = Some(price.map_err(|error| ApiError::bad_request(param.clone(), format!("{param}: {error}")))?);
         }
         Ok(read)
+    }
+
+    /// Refuses what cannot be kept to, once it is known what the request is made of.
+    pub fn check_media(&self, has_images: bool, has_audio: bool) -> Result<(), ApiError> {
+        for (name, is_named) in [("image", self.names_image && has_images), ("audio", self.names_audio && has_audio)] {
+            if is_named {
+                let param = format!("provider.max_price.{name}");
+                let message =
+                    format!("{param} cannot be guaranteed by this gateway for a request with {name} input: prices are by token here");
+                return Err(ApiError::bad_request(param, message));
+            }
+        }
+        Ok(())
     }
 
     pub const fn is_empty(&self) -> bool {
@@ -300,7 +325,7 @@ mod tests {
             (r#"{"sort":{"by":"price","partition":"all"}}"#, "provider.sort"),
             (r#"{"max_price":{"prompt":[]}}"#, "provider.max_price.prompt"),
             (r#"{"max_price":{"prompt":"-1"}}"#, "provider.max_price.prompt"),
-            (r#"{"max_price":{"image":1}}"#, "provider.max_price.image"),
+            (r#"{"max_price":{"video":1}}"#, "provider.max_price.video"),
             (r#"{"preferred_max_latency":{"p10":1}}"#, "provider.preferred_max_latency"),
             (r#"{"preferred_min_throughput":-3}"#, "provider.preferred_min_throughput"),
             (r#"{"enforce_distillable_text":true}"#, "provider.enforce_distillable_text"),

@@ -90,7 +90,8 @@ impl Removal {
             Self::Channel(refusal) => match refusal {
                 PassRefusal::BreakerOpen { .. } => "the channel's breaker is open".to_owned(),
                 PassRefusal::CoolingDown { .. } => "the provider asked to wait".to_owned(),
-                PassRefusal::KeysRefused => "the provider refuses the channel's keys".to_owned(),
+                PassRefusal::Pausing { .. } => "the provider failed and asked to wait".to_owned(),
+                PassRefusal::KeysRefused { .. } => "the provider refuses the channel's keys".to_owned(),
                 PassRefusal::Concurrency => "limits.concurrency".to_owned(),
                 PassRefusal::RequestRate { .. } => "limits.requests_per_minute".to_owned(),
                 PassRefusal::TokenRate { .. } => "limits.tokens_per_minute".to_owned(),
@@ -112,7 +113,12 @@ impl Removal {
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::ModelMissing { until } => Some(*until),
-            Self::Channel(PassRefusal::BreakerOpen { until } | PassRefusal::CoolingDown { until }) => Some(*until),
+            Self::Channel(
+                PassRefusal::BreakerOpen { until }
+                | PassRefusal::CoolingDown { until }
+                | PassRefusal::Pausing { until }
+                | PassRefusal::KeysRefused { until },
+            ) => Some(*until),
             Self::Channel(PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros }) => {
                 Some(now.plus_micros(*wait_micros))
             }

@@ -85,6 +85,19 @@ pub struct Choice {
     pub error: Option<Span>,
     /// Its `delta`, in a stream.
     pub delta: Option<Delta>,
+    /// Where its delta or message tells what the model thought.
+    pub(super) reasoning: Reasoning,
+}
+
+/// The members that tell what a model thought, where they are there.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reasoning {
+    /// `reasoning`.
+    pub text: Option<Member>,
+    /// `reasoning_content`, the same in the words of other providers.
+    pub content: Option<Member>,
+    /// `reasoning_details`.
+    pub details: Option<Member>,
 }
 
 /// What the `delta` of a streamed choice says of itself.
@@ -270,8 +283,9 @@ impl ChatAnswer {
             is_first = false;
             let first = scanner.peek()?;
             if first == b'{' && (key.is(data, "delta") || key.is(data, "message")) {
-                let delta = self.walk_message(scanner, data)?;
+                let (delta, thought) = self.walk_message(scanner, data)?;
                 choice.delta = key.is(data, "delta").then_some(delta);
+                choice.reasoning = thought;
                 continue;
             }
             let value = scanner.value()?;
@@ -296,7 +310,8 @@ impl ChatAnswer {
     }
 
     /// A delta or a message. Providers repeat the same reasoning under several names: it is counted once.
-    fn walk_message(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<Delta, AnswerError> {
+    fn walk_message(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(Delta, Reasoning), AnswerError> {
+        let mut thought = Reasoning::default();
         let (mut reasoning, mut reasoning_details, mut has_reasoning) = (Span::default(), Span::default(), false);
         scanner.open_object()?;
         let start = scanner.position();
@@ -315,6 +330,16 @@ impl ChatAnswer {
                 continue;
             }
             let value = scanner.value()?;
+            if key.span.of(data).starts_with(b"reasoning") {
+                let member = Some(Member { key, value });
+                if key.is(data, "reasoning") {
+                    thought.text = member;
+                } else if key.is(data, "reasoning_content") {
+                    thought.content = member;
+                } else if key.is(data, "reasoning_details") {
+                    thought.details = member;
+                }
+            }
             let piece = match first {
                 b'"' => inside(value),
                 b'[' | b'{' if value.len() > 2 => value,
@@ -335,7 +360,7 @@ impl ChatAnswer {
         }
         // An empty text beside details says that these are a signature or a cipher, not words.
         self.add(PieceKind::Reasoning, if has_reasoning { reasoning } else { reasoning_details })?;
-        Ok(delta)
+        Ok((delta, thought))
     }
 
     fn walk_tool_calls(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {

@@ -9,12 +9,12 @@ use super::chat_chunk::{AnswerIdentity, write_members};
 
 /// The body for the client. An upstream error is not for here: check [`ChatAnswer::error`] and
 /// [`ChatAnswer::has_choices`] first.
-pub fn rewrite_body(identity: &AnswerIdentity<'_>, answer: &ChatAnswer, usage_json: &str) -> Bytes {
+pub fn rewrite_body(identity: &AnswerIdentity<'_>, answer: &ChatAnswer, hides_reasoning: bool, usage_json: &str) -> Bytes {
     let mut prefix = Vec::with_capacity(192);
     identity.write("chat.completion", &mut prefix);
     let mut out = BytesMut::with_capacity(prefix.len() + answer.bytes().len() + usage_json.len() + 128);
     out.extend_from_slice(&prefix);
-    write_members(answer, None, &mut out);
+    write_members(answer, None, hides_reasoning, &mut out);
     out.extend_from_slice(b",\"usage\":");
     out.extend_from_slice(usage_json.as_bytes());
     out.extend_from_slice(b"}");

@@ -1,15 +1,16 @@
 //! Writes the frames of a chat stream as clients of OpenRouter expect them.
 //!
 //! An upstream frame keeps its own bytes but for a prefix that says who we are, its `usage` (we send our
-//! own, with the cost) and the finish reasons (normalised, the provider's word beside). Frames that are
+//! own, with the cost), the finish reasons (normalised, the provider's word beside) and the name its reasoning goes by. Frames that are
 //! ours altogether (usage, error, `[DONE]`, keep-alive) are written here too. All go into one output
 //! buffer, which the caller reuses: nothing is allocated per frame.
 
 use bytes::BytesMut;
 use schemas::RequestId;
 
-use super::chat_answer::{ChatAnswer, Choice, Name};
+use super::chat_answer::{ChatAnswer, Choice, Name, PieceKind};
 use super::finish_reason::FinishReason;
+use super::members::Span;
 
 /// The frame that ends every stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -58,13 +59,21 @@ pub struct ChunkRewriter {
     prefix: Vec<u8>,
     /// One bit for every choice whose finish reason was written.
     finished: u128,
+    /// The client does not want to see what the model thought.
+    hides_reasoning: bool,
 }
 
 impl ChunkRewriter {
     pub fn new(identity: &AnswerIdentity<'_>) -> Self {
         let mut prefix = b"data: ".to_vec();
         identity.write("chat.completion.chunk", &mut prefix);
-        Self { prefix, finished: 0 }
+        Self { prefix, finished: 0, hides_reasoning: false }
+    }
+
+    /// Leaves out what the model thought, if `hides`.
+    #[must_use]
+    pub fn hiding_reasoning(self, hides: bool) -> Self {
+        Self { hides_reasoning: hides, ..self }
     }
 
     /// Appends the client's form of an upstream frame. An upstream error is not for here: check
@@ -74,14 +83,19 @@ impl ChunkRewriter {
         let carries_usage = answer.members.iter().any(|known| known.name == Name::Usage && known.member.value.len() > "null".len());
         // Some providers send usage with no choices, others with choices that repeat what was said.
         let says_nothing = answer.pieces().is_empty() && choices.iter().all(|choice| self.finished & bit(choice) != 0);
-        if carries_usage && says_nothing {
+        let is_all_thought = || {
+            let mut pieces = answer.pieces().iter();
+            !answer.pieces().is_empty() && pieces.all(|piece| piece.kind == PieceKind::Reasoning)
+        };
+        let is_hidden = self.hides_reasoning && choices.iter().all(|choice| choice.finish.is_none()) && is_all_thought();
+        if (carries_usage && says_nothing) || is_hidden {
             return Rewritten::Nothing;
         }
         for choice in choices.iter().filter(|choice| choice.finish.is_some()) {
             self.finished |= bit(choice);
         }
         out.extend_from_slice(&self.prefix);
-        write_members(answer, choices.is_empty().then_some(EMPTY_CHOICE), out);
+        write_members(answer, choices.is_empty().then_some(EMPTY_CHOICE), self.hides_reasoning, out);
         out.extend_from_slice(b"}\n\n");
         Rewritten::Written
     }
@@ -147,7 +161,7 @@ fn write_last_choice(finish: Finish<'_>, out: &mut BytesMut) {
 
 /// Appends `,"name":value` for every member that is the provider's to say. Of a repeated `choices` only
 /// the last is kept, which is the one the notes are about.
-pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8]>, out: &mut BytesMut) {
+pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8]>, hides_reasoning: bool, out: &mut BytesMut) {
     let data = answer.bytes();
     let last_choices = answer.members.iter().rposition(|known| known.name == Name::Choices);
     for (index, known) in answer.members.iter().enumerate() {
@@ -158,7 +172,7 @@ pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8
                 out.extend_from_slice(b",\"choices\":");
                 match substitute_choices {
                     Some(substitute) => out.extend_from_slice(substitute),
-                    None => write_choices(answer, known.member.value.start, known.member.value.end, out),
+                    None => write_choices(answer, known.member.value, hides_reasoning, out),
                 }
             }
             Name::Error | Name::XGroq | Name::Other => {
@@ -175,46 +189,82 @@ pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8
     }
 }
 
-/// Copies `choices` with every finish reason replaced and every delta completed; everything between them is copied as it
-/// stands.
-fn write_choices(answer: &ChatAnswer, start: u32, end: u32, out: &mut BytesMut) {
-    let data = answer.bytes();
-    let mut copied = start as usize;
-    for choice in answer.choices() {
-        let finish = choice.finish.or(choice.blank_finish);
-        // A provider may say how a choice ended before it says what is in it.
-        let delta_is_first = choice.delta.is_some_and(|delta| finish.is_none_or(|finish| delta.start < finish.start));
-        if delta_is_first {
-            copied = complete_delta(choice, data, copied, out);
-        }
-        if let Some(value) = finish {
-            out.extend_from_slice(&data[copied..value.start as usize]);
-            copied = value.end as usize;
-            write_finish(answer, choice, out);
-        }
-        if !delta_is_first {
-            copied = complete_delta(choice, data, copied, out);
-        }
-    }
-    out.extend_from_slice(&data[copied..end as usize]);
+/// What is written in place of some bytes of a choice.
+#[derive(Debug, Clone, Copy)]
+enum Fix {
+    /// Every delta of OpenRouter's names its role and has a content, be it empty: clients rely on both.
+    Delta(&'static [u8]),
+    Finish,
+    /// Words of ours.
+    Words(&'static [u8]),
 }
 
-/// Every delta of OpenRouter's names its role and has a content, be it empty: clients rely on both. Answers how far the
-/// bytes are copied.
-fn complete_delta(choice: &Choice, data: &[u8], copied: usize, out: &mut BytesMut) -> usize {
-    let Some(delta) = choice.delta else { return copied };
-    let missing: &[u8] = match (delta.has_role, delta.has_content) {
-        (true, true) => return copied,
-        (false, true) => br#""role":"assistant""#,
-        (true, false) => br#""content":"""#,
-        (false, false) => br#""role":"assistant","content":"""#,
-    };
-    out.extend_from_slice(&data[copied..delta.start as usize]);
-    out.extend_from_slice(missing);
-    if !delta.is_empty {
-        out.extend_from_slice(b",");
+/// A choice's delta, its finish, and three ways to tell what the model thought.
+const FIXES_MAX: usize = 5;
+
+/// The fixes of one choice, in the order of its bytes.
+struct Fixes {
+    list: [(Span, Fix); FIXES_MAX],
+    count: usize,
+}
+
+impl Fixes {
+    fn of(choice: &Choice, hides_reasoning: bool) -> Self {
+        let mut fixes = Self { list: [(Span::default(), Fix::Finish); FIXES_MAX], count: 0 };
+        if let Some(delta) = choice.delta {
+            let words: &[u8] = match (delta.has_role, delta.has_content, delta.is_empty) {
+                (true, true, _) => b"",
+                (false, true, _) => br#""role":"assistant","#,
+                (true, false, _) => br#""content":"","#,
+                (false, false, false) => br#""role":"assistant","content":"","#,
+                (false, false, true) => br#""role":"assistant","content":"""#,
+            };
+            if !words.is_empty() {
+                fixes.push(Span { start: delta.start, end: delta.start }, Fix::Delta(words));
+            }
+        }
+        if let Some(value) = choice.finish.or(choice.blank_finish) {
+            fixes.push(value, Fix::Finish);
+        }
+        let thought = &choice.reasoning;
+        if hides_reasoning {
+            for (member, nothing) in [(thought.text, &b"null"[..]), (thought.content, b"null"), (thought.details, b"[]")] {
+                if let Some(member) = member {
+                    fixes.push(member.value, Fix::Words(nothing));
+                }
+            }
+        } else if let (None, Some(content)) = (thought.text, thought.content) {
+            fixes.push(content.key.quoted(), Fix::Words(br#""reasoning""#));
+        }
+        fixes.list[..fixes.count].sort_unstable_by_key(|(span, _)| span.start);
+        fixes
     }
-    delta.start as usize
+
+    fn push(&mut self, span: Span, fix: Fix) {
+        if let Some(place) = self.list.get_mut(self.count) {
+            *place = (span, fix);
+            self.count += 1;
+        }
+    }
+}
+
+/// Copies `choices` with every finish reason replaced, every delta completed and reasoning by its one name; everything between
+/// them is copied as it stands.
+fn write_choices(answer: &ChatAnswer, choices: Span, hides_reasoning: bool, out: &mut BytesMut) {
+    let data = answer.bytes();
+    let mut copied = choices.start as usize;
+    for choice in answer.choices() {
+        let fixes = Fixes::of(choice, hides_reasoning);
+        for (span, fix) in &fixes.list[..fixes.count] {
+            out.extend_from_slice(&data[copied..span.start as usize]);
+            copied = span.end as usize;
+            match fix {
+                Fix::Delta(words) | Fix::Words(words) => out.extend_from_slice(words),
+                Fix::Finish => write_finish(answer, choice, out),
+            }
+        }
+    }
+    out.extend_from_slice(&data[copied..choices.end as usize]);
 }
 
 fn write_finish(answer: &ChatAnswer, choice: &Choice, out: &mut BytesMut) {
@@ -297,6 +347,40 @@ mod tests {
         );
         let whole = r#"{"choices":[{"index":0,"message":{"content":"x"}}]}"#;
         assert_eq!(choices(whole), json!([{ "index": 0, "message": { "content": "x" } }]), "a message is not a delta");
+    }
+
+    #[test]
+    fn reasoning_has_one_name_and_is_left_out_for_who_does_not_want_it() {
+        let thinking =
+            r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning_content":"Hm"},"finish_reason":null}]}"#;
+        let both = r#"{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.text","text":"Hm"}],"reasoning":"Hm","content":"x"},"finish_reason":"stop","index":0}]}"#;
+        let twice = r#"{"choices":[{"index":0,"delta":{"reasoning":"Hm","reasoning_content":"Hm","content":"x"}}]}"#;
+        let delta = |frame: &str| value(&rewrite(frame))["choices"][0]["delta"].clone();
+        assert_eq!(delta(thinking), json!({ "role": "assistant", "content": "", "reasoning": "Hm" }));
+        assert_eq!(delta(twice), json!({ "role": "assistant", "reasoning": "Hm", "reasoning_content": "Hm", "content": "x" }));
+        let mut answer = ChatAnswer::default();
+        let mut rewriter = ChunkRewriter::new(&IDENTITY).hiding_reasoning(true);
+        let mut hidden = |frame: &str| {
+            let mut out = BytesMut::new();
+            answer.scan(Bytes::copy_from_slice(frame.as_bytes())).unwrap();
+            (rewriter.rewrite(&answer, &mut out), String::from_utf8(out.to_vec()).unwrap())
+        };
+        assert_eq!(hidden(thinking), (Rewritten::Nothing, String::new()));
+        let (_, seen) = hidden(both);
+        assert_eq!(
+            value(&seen)["choices"][0],
+            json!({ "delta": { "role": "assistant", "reasoning_details": [], "reasoning": null, "content": "x" },
+                "finish_reason": "stop", "native_finish_reason": "stop", "index": 0 })
+        );
+        let whole =
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x","reasoning_content":"Hm"},"finish_reason":"stop"}]}"#;
+        answer.scan(Bytes::copy_from_slice(whole.as_bytes())).unwrap();
+        let message = |hides| -> Value {
+            let body = crate::wire::chat_body::rewrite_body(&IDENTITY, &answer, hides, "{}");
+            serde_json::from_slice::<Value>(&body).unwrap()["choices"][0]["message"].clone()
+        };
+        assert_eq!(message(false), json!({ "role": "assistant", "content": "x", "reasoning": "Hm" }));
+        assert_eq!(message(true), json!({ "role": "assistant", "content": "x", "reasoning_content": null }));
     }
 
     #[test]
@@ -388,7 +472,8 @@ mod tests {
         let mut answer = ChatAnswer::default();
         let body = r#"{"id":"u","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"eos"}],"usage":{"prompt_tokens":9},"service_tier":null}"#;
         answer.scan(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        let rewritten: Value = serde_json::from_slice(&crate::wire::chat_body::rewrite_body(&IDENTITY, &answer, r#"{"cost":1}"#)).unwrap();
+        let rewritten: Value =
+            serde_json::from_slice(&crate::wire::chat_body::rewrite_body(&IDENTITY, &answer, false, r#"{"cost":1}"#)).unwrap();
         let wanted = json!({
             "id": IDENTITY.id.to_string(), "object": "chat.completion", "created": 1_790_015_143, "model": IDENTITY.model, "provider": "Acme",
             "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop", "native_finish_reason": "eos" }],

@@ -9421,6 +9421,7 @@ export interface operations {
             query?: {
                 offset?: number;
                 include_disabled?: boolean;
+                /** @description Also by OpenRouter's name for it, `workspace_id`. */
                 account_id?: components["schemas"]["AccountId"];
             };
             header?: never;

@@ -13,29 +13,38 @@ use crate::providers::Quirks;
 use crate::routing::ParameterSet;
 use crate::routing::health::{ChannelKey, ChannelState, EndpointState};
 
-/// What OpenAI's dialect understands; assumed of a model that does not say what it supports.
-const PARAMETERS_BY_DEFAULT: [&str; 20] = [
-    "frequency_penalty",
+/// What OpenAI's dialect understands, and the translation to Anthropic's as well; assumed of a model that does not say what it
+/// supports.
+const EVERYWHERE: [&str; 13] = [
     "include_reasoning",
-    "logit_bias",
-    "logprobs",
     "max_completion_tokens",
     "max_tokens",
     "parallel_tool_calls",
-    "presence_penalty",
     "reasoning",
     "reasoning_effort",
     "response_format",
-    "seed",
     "stop",
     "structured_outputs",
     "temperature",
     "tool_choice",
     "tools",
-    "top_k",
-    "top_logprobs",
     "top_p",
 ];
+/// Likewise, in OpenAI's dialect only.
+const OPENAI: [&str; 6] = ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "seed", "top_logprobs"];
+/// Understood by most others, not by OpenAI.
+const OTHERS: [&str; 1] = ["top_k"];
+
+fn parameters_by_default(provider: ProviderKind) -> Vec<String> {
+    let more: &[&[&str]] = match provider {
+        ProviderKind::OpenAi => &[&OPENAI],
+        ProviderKind::Anthropic => &[&OTHERS],
+        ProviderKind::OpenAiCompatible | ProviderKind::OpenRouter | ProviderKind::Demo => &[&OPENAI, &OTHERS],
+    };
+    let mut names: Vec<String> = EVERYWHERE.iter().chain(more.iter().copied().flatten()).map(|name| (*name).to_owned()).collect();
+    names.sort_unstable();
+    names
+}
 
 /// Models and the endpoints behind them. Disabled channels and models are not in it.
 #[derive(Debug, Default)]
@@ -100,6 +109,8 @@ pub struct Endpoint {
     /// Its part in a draw among endpoints of its priority: its weight, or 1/price² where all weights are the same.
     pub draw_weight: f64,
     pub parameters: ParameterSet,
+    /// Sent by clients and not understood here: left out of what is sent on.
+    pub dropped_parameters: ParameterSet,
     pub context_length: Option<u64>,
     pub max_completion_tokens: Option<u64>,
     /// No request can ever cost anything here.
@@ -293,14 +304,18 @@ fn draw_weight(offers: &[Offered<'_>], channel: &Channel, stored: &StoredModel) 
 
 impl Endpoint {
     fn of(model: &Arc<str>, spec: &ModelSpec, stored: &StoredModel, channel: Arc<Channel>) -> Self {
-        let parameters = spec.supported_parameters.clone().unwrap_or_else(|| PARAMETERS_BY_DEFAULT.map(str::to_owned).to_vec());
+        let parameters = spec.supported_parameters.clone().unwrap_or_else(|| parameters_by_default(channel.provider));
+        let understood: ParameterSet = parameters.iter().map(String::as_str).collect();
+        // Of a compatible provider nothing is known beyond what the operator wrote: there, what is sent is its to judge.
+        let is_known = spec.supported_parameters.is_some() || channel.provider == ProviderKind::OpenAi;
         let takes = |what: &str| spec.input_modalities.as_ref().is_none_or(|words| words.iter().any(|word| word == what));
         let price = &stored.price.table;
         Self {
             data_policy: spec.data_policy.unwrap_or(channel.data_policy),
             takes_images: takes("image"),
             takes_audio: takes("audio"),
-            parameters: parameters.iter().map(String::as_str).collect(),
+            parameters: understood,
+            dropped_parameters: if is_known { ParameterSet::sampling().without(understood) } else { ParameterSet::default() },
             draw_weight: 1.0,
             is_cache_cheaper: price.cache_read.is_some_and(|cached| cached < price.prompt),
             state: Arc::default(),

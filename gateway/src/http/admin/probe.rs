@@ -22,6 +22,7 @@ use crate::http::error::ApiError;
 use crate::metering::{StreamMeter, usage_json};
 use crate::providers::probe::ask;
 use crate::providers::{AttemptError, ChannelClients, demo};
+use crate::routing::health::observe;
 use crate::wire::ChatAnswer;
 use crate::wire::chat_answer::PieceKind;
 
@@ -82,6 +83,9 @@ pub async fn test_channel(
     let asked = tokio::time::timeout(TIMEOUT, ask(&clients, endpoint, 0, TIMEOUT)).await;
     let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let asked = asked.unwrap_or_else(|_| Err(AttemptError::timeout("the provider's answer did not arrive in time")));
+    if asked.is_ok() {
+        observe::proved(endpoint, 0, administrator.0.now);
+    }
     Ok(Data { data: report(endpoint, latency_ms, asked) })
 }
 

@@ -76,7 +76,7 @@ pub async fn list_transactions(
     let query = TransactionQuery {
         account: Some(account.id),
         cursor: query.cursor,
-        limit: query.limit.unwrap_or(PAGE_TRANSACTIONS_DEFAULT),
+        limit: page_size(query.limit)?,
         kinds,
         from: query.from,
         to: query.to,
@@ -84,6 +84,13 @@ pub async fn list_transactions(
     };
     let page = services.ledger.transactions(query).await?;
     Ok(DataPage { data: page.items.into_iter().map(TransactionView::from).collect(), next_cursor: page.next_cursor })
+}
+
+fn page_size(asked: Option<usize>) -> Result<usize, ApiError> {
+    if asked == Some(0) {
+        return Err(ApiError::bad_request("limit", "`limit` must be at least 1"));
+    }
+    Ok(asked.unwrap_or(PAGE_TRANSACTIONS_DEFAULT))
 }
 
 fn kind(word: &str) -> Result<TransactionKind, ApiError> {

@@ -171,6 +171,9 @@ async fn list_zdr_endpoints(State(services): State<Arc<Services>>, headers: Head
     Ok(if knows_speeds { Data { data }.into_response() } else { cacheable(Data { data }) })
 }
 
+/// Variants of every model.
+const ORDER_VARIANTS: [&str; 3] = [":nitro", ":floor", ":exacto"];
+
 /// Latency and throughput are told to callers with a key only.
 #[utoipa::path(get, path = "/models/{author}/{slug}/endpoints", tag = "models", params(("author" = String, Path), ("slug" = String, Path)),
     responses((status = 200, body = Data<ModelEndpointsView>)))]
@@ -180,7 +183,11 @@ async fn list_model_endpoints(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (catalog, now) = (services.control.catalog_full(), Timestamp::now());
-    let model = known_model(&catalog, &author, &slug)?;
+    let model = known_model(&catalog, &author, &slug).or_else(|unknown| {
+        // How its endpoints are ordered changes nothing about which they are.
+        let plain = ORDER_VARIANTS.iter().find_map(|variant| slug.strip_suffix(variant));
+        plain.map_or(Err(unknown), |plain| known_model(&catalog, &author, plain))
+    })?;
     let stats = services.endpoint_stats(now).await?;
     let knows_speeds = optional_key(&catalog, &headers, now).is_some();
     let answer = Data { data: ModelEndpointsView::of(model, &stats, knows_speeds) };

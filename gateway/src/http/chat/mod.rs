@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use request::{ChatRequest, RequestError, SESSION_CHARS_MAX, nesting_exceeds};
-pub use upstream_body::upstream_body;
+pub use upstream_body::{UpstreamForm, upstream_body};
 
 use crate::access;
 use crate::app::AppState;

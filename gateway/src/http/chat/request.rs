@@ -37,6 +37,8 @@ pub struct ChatRequest<'a> {
     pub provider: Option<&'a RawValue>,
     /// The conversation's name: `session_id`, else what a header said.
     pub session: Option<Cow<'a, str>>,
+    /// The client does not want to see what the model thinks: `reasoning.exclude`, or `include_reasoning: false`.
+    pub hides_reasoning: bool,
     /// The same request in Anthropic's dialect, where it came in that one.
     pub native: Option<&'a NativeRequest>,
     /// All top-level members as the client wrote them.
@@ -140,7 +142,12 @@ impl<'a> ChatRequest<'a> {
         if session.as_ref().is_some_and(|name| name.chars().count() > SESSION_CHARS_MAX) {
             return Err(RequestError::field("session_id", format!("session_id must be at most {SESSION_CHARS_MAX} characters")));
         }
-        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, session, native: None, members })
+        let is_left_out = member("include_reasoning").is_some_and(|include| include.get() == "false");
+        let hides_reasoning = is_left_out || member("reasoning").map(check_reasoning).transpose()?.unwrap_or(false);
+        if let Some(effort) = member("reasoning_effort") {
+            check_effort("reasoning_effort", effort)?;
+        }
+        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, session, hides_reasoning, native: None, members })
     }
 
     /// What the model reads beside the messages.
@@ -156,6 +163,32 @@ impl<'a> ChatRequest<'a> {
 
 fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {
     serde_json::from_str(value.get()).map_err(|_| RequestError::field(name, format!("{name} must be {wanted}")))
+}
+
+/// How much a model may be asked to think.
+const EFFORTS: [&str; 7] = ["max", "xhigh", "high", "medium", "low", "minimal", "none"];
+
+/// Whether what the model thinks is to be left out of the answer.
+fn check_reasoning(reasoning: &RawValue) -> Result<bool, RequestError> {
+    #[derive(Deserialize)]
+    struct Reasoning<'a> {
+        #[serde(borrow)]
+        effort: Option<&'a RawValue>,
+        exclude: Option<bool>,
+    }
+    let asked: Reasoning<'_> = read("reasoning", reasoning, "an object whose `exclude` is a boolean")?;
+    if let Some(effort) = asked.effort {
+        check_effort("reasoning.effort", effort)?;
+    }
+    Ok(asked.exclude == Some(true))
+}
+
+fn check_effort(param: &'static str, effort: &RawValue) -> Result<(), RequestError> {
+    let word: Option<BorrowedText<'_>> = read(param, effort, "a string")?;
+    if word.is_none_or(|BorrowedText(word)| EFFORTS.contains(&&*word)) {
+        return Ok(());
+    }
+    Err(RequestError::field(param, format!("{param} must be one of {}", EFFORTS.join(", "))))
 }
 
 /// `messages` is a non-empty array of objects with a known role.

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 
 use super::request::ChatRequest;
 use crate::providers::{Quirks, ReasoningForm};
+use crate::routing::ParameterSet;
+use crate::wire::members::{elements, members};
 
 /// Members that mean something to us and nothing (or harm) to a provider.
-const OURS: [&str; 14] = [
+const OURS: [&str; 13] = [
     "model",
     "models",
     "provider",
@@ -25,15 +27,26 @@ const OURS: [&str; 14] = [
     "trace",
     "debug",
     "include_reasoning",
-    "cache_control",
 ];
 
-/// Writes the body for one endpoint. `output_tokens_cap` replaces the client's cap where it is given.
-pub fn upstream_body(request: &ChatRequest<'_>, upstream_model: &str, output_tokens_cap: Option<u64>, quirks: &Quirks) -> Bytes {
+/// What an endpoint's body has in its own way.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamForm<'a> {
+    pub model: &'a str,
+    /// Replaces the client's cap.
+    pub output_tokens_cap: Option<u64>,
+    pub quirks: &'a Quirks,
+    /// What it does not understand and an answer can do without.
+    pub dropped: ParameterSet,
+}
+
+/// Writes the body for one endpoint.
+pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes {
+    let UpstreamForm { model, output_tokens_cap, quirks, dropped } = form;
     let length: usize = request.members.iter().map(|(key, value)| key.len() + value.get().len() + 4).sum();
-    let mut body = Vec::with_capacity(length + upstream_model.len() + 96);
+    let mut body = Vec::with_capacity(length + model.len() + 96);
     body.extend_from_slice(b"{\"model\":");
-    push_string(&mut body, upstream_model);
+    push_string(&mut body, model);
     let cap_member = quirks.cap_name.unwrap_or_else(|| cap_member(request));
     // Where only one name is understood, the client's cap goes by that one.
     let output_tokens_cap = output_tokens_cap.or_else(|| quirks.cap_name.and(request.output_tokens_cap));
@@ -41,10 +54,16 @@ pub fn upstream_body(request: &ChatRequest<'_>, upstream_model: &str, output_tok
     for (index, (key, value)) in request.members.iter().enumerate() {
         let replaced_cap = output_tokens_cap.is_some() && (key == "max_tokens" || key == "max_completion_tokens");
         let repeated = request.members[index + 1..].iter().any(|(later, _)| later == key);
-        if OURS.contains(&&**key) || replaced_cap || repeated || (drops_reasoning && key == "reasoning") {
+        let is_not_understood = !dropped.is_empty() && !dropped.in_common(ParameterSet::of(key)).is_empty();
+        let is_ours = OURS.contains(&&**key) || (drops_reasoning && key == "reasoning");
+        if is_ours || replaced_cap || repeated || is_not_understood || quirks.left_out.contains(&&**key) {
             continue;
         }
-        push_member(&mut body, key, value);
+        if key == "messages" && !quirks.left_out_of_messages.is_empty() {
+            push_messages(&mut body, value, quirks.left_out_of_messages);
+        } else {
+            push_member(&mut body, key, value);
+        }
     }
     if let Some(cap) = output_tokens_cap {
         body.extend_from_slice(format!(",\"{cap_member}\":{cap}").as_bytes());
@@ -88,6 +107,28 @@ fn push_stream_options(body: &mut Vec<u8>, given: Option<&RawValue>) {
     body.extend_from_slice(serde_json::Value::Object(options).to_string().as_bytes());
 }
 
+/// The messages without members that this provider refuses.
+fn push_messages(body: &mut Vec<u8>, messages: &RawValue, left_out: &[&str]) {
+    let text = messages.get();
+    body.extend_from_slice(b",\"messages\":[");
+    for (index, message) in elements(text).filter_map(Result::ok).enumerate() {
+        let message = message.of_str(text);
+        body.extend_from_slice(if index > 0 { b",{".as_slice() } else { b"{" });
+        let kept = members(message).filter_map(Result::ok);
+        let kept = kept.filter(|member| !left_out.iter().any(|name| member.key.is(message.as_bytes(), name)));
+        for (place, member) in kept.enumerate() {
+            if place > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(member.key.quoted().of(message.as_bytes()));
+            body.push(b':');
+            body.extend_from_slice(member.value.of(message.as_bytes()));
+        }
+        body.push(b'}');
+    }
+    body.push(b']');
+}
+
 fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
     body.push(b',');
     push_string(body, key);
@@ -104,9 +145,13 @@ fn push_string(body: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
+    fn form<'a>(model: &'a str, output_tokens_cap: Option<u64>, quirks: &'a Quirks) -> UpstreamForm<'a> {
+        UpstreamForm { model, output_tokens_cap, quirks, dropped: ParameterSet::default() }
+    }
+
     fn upstream(body: &str, cap: Option<u64>) -> serde_json::Value {
         let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
-        serde_json::from_slice(&upstream_body(&request, "up\"stream", cap, &Quirks::of_base_url(""))).unwrap()
+        serde_json::from_slice(&upstream_body(&request, form("up\"stream", cap, &Quirks::of_base_url("")))).unwrap()
     }
 
     #[test]
@@ -139,7 +184,7 @@ mod tests {
         let body = r#"{"messages":[{"role":"user"}],"max_completion_tokens":900,"reasoning":{"effort":"high"},"stream":true}"#;
         let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
         let sent = |host: &str, cap| -> serde_json::Value {
-            serde_json::from_slice(&upstream_body(&request, "m", cap, &Quirks::of_host(host))).unwrap()
+            serde_json::from_slice(&upstream_body(&request, form("m", cap, &Quirks::of_host(host)))).unwrap()
         };
         let mistral = sent("api.mistral.ai", None);
         assert_eq!((&mistral["max_tokens"], mistral.get("max_completion_tokens")), (&900.into(), None));
@@ -152,10 +197,37 @@ mod tests {
     }
 
     #[test]
+    fn what_an_endpoint_does_not_understand_is_left_out() {
+        let request = ChatRequest::parse(br#"{"messages":[{"role":"user"}],"top_k":5,"seed":1,"tools":[],"x_new":1}"#, 32).unwrap();
+        let quirks = Quirks::of_base_url("");
+        let dropped = ParameterSet::of("top_k").and(ParameterSet::of("min_p"));
+        let sent = upstream_body(&request, UpstreamForm { dropped, ..form("m", None, &quirks) });
+        let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent, serde_json::json!({ "model": "m", "messages": [{ "role": "user" }], "seed": 1, "tools": [], "x_new": 1 }));
+    }
+
+    #[test]
+    fn strict_providers_get_no_thoughts_back_and_no_cache_marks() {
+        let body = r#"{"messages":[{"role":"user","content":"x"},{"role":"assistant","reasoning":"a","reasoning_content":"a","reasoning_details":[{"text":"a"}],"content":null,"tool_calls":[]}],
+            "cache_control":{"type":"ephemeral"}}"#;
+        let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+        let sent = |host: &str| -> serde_json::Value {
+            serde_json::from_slice(&upstream_body(&request, form("m", None, &Quirks::of_host(host)))).unwrap()
+        };
+        let plain = serde_json::json!({ "role": "assistant", "content": null, "tool_calls": [] });
+        assert_eq!((&sent("api.groq.com")["messages"][1], sent("api.groq.com").get("cache_control")), (&plain, None));
+        let deepseek = sent("api.deepseek.com")["messages"][1].clone();
+        assert_eq!((&deepseek["reasoning_content"], deepseek.get("reasoning")), (&"a".into(), None));
+        let other = sent("unknown.example");
+        assert_eq!((&other["messages"][1]["reasoning"], &other["cache_control"]["type"]), (&"a".into(), &"ephemeral".into()));
+        assert_eq!(sent("api.groq.com")["messages"][0], serde_json::json!({ "role": "user", "content": "x" }));
+    }
+
+    #[test]
     fn a_repeated_member_is_sent_once_as_it_was_understood() {
         let body = r#"{"messages":[{"role":"user"}],"seed":1,"seed":2}"#;
         let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
-        let sent = upstream_body(&request, "m", None, &Quirks::of_base_url(""));
+        let sent = upstream_body(&request, form("m", None, &Quirks::of_base_url("")));
         assert_eq!(std::str::from_utf8(&sent).unwrap().matches("seed").count(), 1);
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&sent).unwrap()["seed"], 2);
     }

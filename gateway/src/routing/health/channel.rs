@@ -1,7 +1,7 @@
 //! The live state of one channel: its breaker, what its provider asked for, and what runs there now.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use schemas::Timestamp;
 
@@ -26,6 +26,8 @@ pub struct ChannelState {
     gateways: AtomicU32,
     next_key: AtomicUsize,
     status: AtomicU8,
+    /// What it waits for is the end of a failure, not of a limit.
+    pauses: AtomicBool,
 }
 
 impl Default for ChannelState {
@@ -42,6 +44,7 @@ impl Default for ChannelState {
             gateways: AtomicU32::new(1),
             next_key: AtomicUsize::new(0),
             status: AtomicU8::new(0),
+            pauses: AtomicBool::new(false),
         }
     }
 }
@@ -52,11 +55,18 @@ pub enum PassRefusal {
     BreakerOpen {
         until: Timestamp,
     },
+    /// Its provider has enough of us for now.
     CoolingDown {
         until: Timestamp,
     },
+    /// Its provider failed, and said when to come again.
+    Pausing {
+        until: Timestamp,
+    },
     /// Its provider refuses all its keys.
-    KeysRefused,
+    KeysRefused {
+        until: Timestamp,
+    },
     Concurrency,
     RequestRate {
         wait_micros: i64,
@@ -110,13 +120,18 @@ impl ChannelState {
     fn waits(&self, keys: &[ChannelKey], now: Timestamp) -> Option<PassRefusal> {
         let cool_until = self.cool_until.load(Ordering::Relaxed);
         if cool_until > now.micros() {
-            return Some(PassRefusal::CoolingDown { until: Timestamp::from_micros(cool_until) });
+            return Some(self.waits_until(Timestamp::from_micros(cool_until)));
         }
         if keys.is_empty() || keys.iter().any(|key| key.state.is_usable(now)) {
             return None;
         }
         let cooling = keys.iter().filter(|key| !key.state.is_refused(now)).filter_map(|key| key.state.cool_until()).min();
-        Some(cooling.map_or(PassRefusal::KeysRefused, |until| PassRefusal::CoolingDown { until }))
+        let refused = || keys.iter().filter_map(|key| key.state.refused_until()).min().unwrap_or(now);
+        Some(cooling.map_or_else(|| PassRefusal::KeysRefused { until: refused() }, |until| self.waits_until(until)))
+    }
+
+    fn waits_until(&self, until: Timestamp) -> PassRefusal {
+        if self.pauses.load(Ordering::Relaxed) { PassRefusal::Pausing { until } } else { PassRefusal::CoolingDown { until } }
     }
 
     /// Takes a place for an attempt that may use so many tokens, and chooses its key.
@@ -177,8 +192,9 @@ impl ChannelState {
         places.into_iter().find(|place| keys[*place].state.is_usable(now)).unwrap_or(0)
     }
 
-    /// Its provider asks to wait: this key of several, else the channel.
-    pub fn cool(&self, keys: &[ChannelKey], key: usize, until: Timestamp) {
+    /// Its provider asks to wait, after a failure or because of its limits: this key of several, else the channel.
+    pub fn cool(&self, keys: &[ChannelKey], key: usize, until: Timestamp, has_failed: bool) {
+        self.pauses.store(has_failed, Ordering::Relaxed);
         if let Some(key) = keys.get(key) {
             key.state.cool(until);
         }
@@ -290,9 +306,9 @@ mod tests {
         assert!(keys[1].state.refuse_until(NOW.plus_micros(1_000), NOW));
         assert!(!keys[1].state.refuse_until(NOW.plus_micros(2_000), NOW), "it is told once");
         assert!((0..6).all(|_| turn() != Ok(1)));
-        state.cool(&keys, 0, NOW.plus_micros(500));
+        state.cool(&keys, 0, NOW.plus_micros(500), false);
         assert!((0..3).all(|_| turn() == Ok(2)));
-        state.cool(&keys, 2, NOW.plus_micros(700));
+        state.cool(&keys, 2, NOW.plus_micros(700), false);
         assert_eq!(turn(), Err(PassRefusal::CoolingDown { until: NOW.plus_micros(500) }), "the first of them that rests no longer");
     }
 }

@@ -30,6 +30,20 @@ pub fn began(endpoint: &Endpoint, key: usize, ttft_ms: Option<u64>, now: Timesta
     }
 }
 
+/// An operator's own test was answered: whatever was held against the channel and this key is over.
+pub fn proved(endpoint: &Endpoint, key: usize, now: Timestamp) {
+    let channel = &endpoint.channel;
+    for breaker in [&channel.state.breaker, &endpoint.state.breaker] {
+        breaker.began();
+        breaker.succeeded();
+    }
+    channel.state.checked_at(now);
+    channel.state.succeeded_at(now);
+    if let Some(key) = channel.keys.get(key) {
+        key.state.works();
+    }
+}
+
 /// An answer came to its end as it should.
 pub fn succeeded(endpoint: &Endpoint, ending: Ending, ttft_ms: Option<u64>, now: Timestamp) {
     endpoint.channel.state.breaker.succeeded();
@@ -59,14 +73,14 @@ pub fn failed(endpoint: &Endpoint, key: usize, error: &AttemptError, now: Timest
         Blame::Nobody => {}
         Blame::RateLimited => {
             let wait = stated.unwrap_or_else(|| COOL_MICROS + rand::rng().random_range(0..COOL_MICROS / 2));
-            channel.state.cool(&channel.keys, key, now.plus_micros(wait));
+            channel.state.cool(&channel.keys, key, now.plus_micros(wait), false);
         }
         Blame::Key => refuse_key(endpoint, key, error, now),
         Blame::Endpoint => note_failure(endpoint, &endpoint.state.breaker, MISSING_THRESHOLD, now),
         Blame::Channel => {
             note_failure(endpoint, &channel.state.breaker, channel.health_check.failure_threshold, now);
             if let Some(wait) = stated {
-                channel.state.cool(&channel.keys, key, now.plus_micros(wait));
+                channel.state.cool(&channel.keys, key, now.plus_micros(wait), true);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Routing on a whole deployment: real channels over HTTP, whose upstreams behave as their model's name says.
 
 mod admission_walk;
+mod asking;
 mod blaming;
 mod checking;
 mod faults;
@@ -160,6 +161,11 @@ impl Gateway {
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: head.status, headers: head.headers, text, json }
+    }
+
+    /// All its doors, for clients on sockets.
+    pub fn router(&self) -> axum::Router {
+        self.router.clone()
     }
 
     /// What the upstream counted.
