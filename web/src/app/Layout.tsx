@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { sessionQuery } from '../api/app_queries';
 import { useApplyPreferences } from '../features/session/preferences';
 import { useViewer } from '../features/session/store';
+import { FailureScope } from '../ui/FailureScope';
 import { CloseIcon, MenuIcon } from '../ui/icons';
 import { Logo } from '../ui/Logo';
 import { ToastList } from '../ui/ToastList';
@@ -30,7 +31,9 @@ export function Layout() {
       </aside>
       <TopBar />
       <main id="content" tabIndex={-1} className={classes.main}>
-        <Outlet />
+        <FailureScope>
+          <Outlet />
+        </FailureScope>
       </main>
       <ToastList />
       {viewer?.account && (

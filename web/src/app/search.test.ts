@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { activitySearch, creditsSearch, modelsSearch } from './search';
+import { activitySearch, creditsSearch, modelsSearch, requestFilters } from './search';
 
 it('takes from an address only what a page understands', () => {
   expect(creditsSearch({ kind: 'topup', from: '2026-11-01', to: 'soon', generation: '' })).toEqual({
@@ -7,6 +7,11 @@ it('takes from an address only what a page understands', () => {
     from: '2026-11-01',
   });
   expect(activitySearch({ status: 'perhaps', model: 'a/b', key: { no: 1 } })).toEqual({ model: 'a/b' });
+  expect(activitySearch({ range: '30d', show: 'tokens', utm_source: 'mail' })).toEqual({
+    range: '30d',
+    show: 'tokens',
+  });
+  expect(requestFilters({ range: '30d', status: 'ok', generation: 'gen-1' })).toEqual({ status: 'ok' });
   expect(modelsSearch({ q: 4, context: 128000, price: '0.5', free: 'true', sort: 'random' })).toEqual({
     q: '4',
     context: '128000',

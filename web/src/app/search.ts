@@ -36,7 +36,11 @@ export const creditsSearch = (raw: Raw) =>
 /** How a request can have ended. */
 export const STATUSES = ['ok', 'error', 'cancelled', 'released', 'expired'] as const;
 
-export const activitySearch = (raw: Raw) =>
+export const RANGES = ['1d', '7d', '30d'] as const;
+export const MEASURES = ['spend', 'requests', 'tokens'] as const;
+
+/** What the list of requests is narrowed by. */
+export const requestFilters = (raw: Raw) =>
   present({
     model: text(raw.model),
     key: text(raw.key),
@@ -44,7 +48,14 @@ export const activitySearch = (raw: Raw) =>
     app: text(raw.app),
     from: day(raw.from),
     to: day(raw.to),
+  });
+
+export const activitySearch = (raw: Raw) =>
+  present({
+    ...requestFilters(raw),
     generation: text(raw.generation),
+    range: oneOf(raw.range, RANGES),
+    show: oneOf(raw.show, MEASURES),
   });
 export type ActivitySearch = ReturnType<typeof activitySearch>;
 
@@ -89,5 +100,4 @@ export const modelsSearch = (raw: Raw) =>
   });
 export type ModelsSearch = ReturnType<typeof modelsSearch>;
 
-export const RANGES = ['1d', '7d', '30d'] as const;
 export const modelSearch = (raw: Raw) => present({ range: oneOf(raw.range, RANGES) });

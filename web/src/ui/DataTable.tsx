@@ -15,6 +15,8 @@ export interface Column<Row> {
   numeric?: boolean;
   /** Left out where there is little room. */
   wide?: boolean;
+  /** On a narrow screen the whole width of the card, not half of it. */
+  full?: boolean;
   /** Only as wide as what stands in it. */
   narrow?: boolean;
   /** What stands above it instead of the bare words. */
@@ -28,12 +30,14 @@ interface DataTableProps<Row> {
   columns: Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
+  /** All columns but the first are as wide as each other, whatever stands in them. */
+  even?: boolean;
   /** Marks rows that have just come in. */
   fresh?: (row: Row) => boolean;
 }
 
 /** A table that becomes a list of cards on a narrow screen. */
-export function DataTable<Row>({ label, columns, rows, rowKey, fresh }: DataTableProps<Row>) {
+export function DataTable<Row>({ label, columns, rows, rowKey, even, fresh }: DataTableProps<Row>) {
   const drawn = columns.map((column) => ({
     ...column,
     numeric: column.numeric || column.amount !== undefined,
@@ -42,7 +46,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, fresh }: DataTabl
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled with the keyboard
     <section className={classes.scroll} aria-label={label} tabIndex={0}>
-      <table className={classes.table}>
+      <table className={classes.table} data-even={even}>
         <caption className={classes.caption}>{label}</caption>
         <thead>
           <tr>
@@ -71,6 +75,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, fresh }: DataTabl
                     data-numeric={column.numeric || undefined}
                     data-wide={column.wide}
                     data-narrow={column.narrow}
+                    data-full={column.full}
                     data-label={column.header}
                   >
                     {column.draw(row)}

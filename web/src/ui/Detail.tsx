@@ -1,6 +1,7 @@
 import { Drawer, Stack, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import { FailureScope } from './FailureScope';
 
 /** Everything about one thing of a list, beside the list. */
 export function Detail({
@@ -29,7 +30,9 @@ export function Detail({
       }
       closeButtonProps={{ 'aria-label': t('common.close') }}
     >
-      <Stack gap="xl">{children}</Stack>
+      <FailureScope>
+        <Stack gap="xl">{children}</Stack>
+      </FailureScope>
     </Drawer>
   );
 }

@@ -12,16 +12,24 @@ const EXPLAINED = [
   'not_found',
 ] as const;
 
-/** What went wrong: in the reader's language where we know it, with the gateway's own words below. */
+/** Says an error in the reader's language where we know it, else in the gateway's own words. */
+export function useExplained() {
+  const { t } = useTranslation();
+  return (error: Error): { text: string; isKnown: boolean } => {
+    const known = error instanceof ApiError ? EXPLAINED.find((word) => word === error.reason) : undefined;
+    if (known) return { text: t(`error.${known}`), isKnown: true };
+    return { text: error instanceof NetworkError ? t('error.network') : error.message, isKnown: false };
+  };
+}
+
+/** What went wrong with something somebody did. What a page could not fetch is told by its `FailureScope`. */
 export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const { t } = useTranslation();
-  const explained = error instanceof ApiError ? EXPLAINED.find((word) => word === error.reason) : undefined;
+  const { text, isKnown } = useExplained()(error);
   return (
     <Alert color="red" variant="light" title={t('error.title')} role="alert">
-      <Text size="sm">
-        {explained ? t(`error.${explained}`) : error instanceof NetworkError ? t('error.network') : error.message}
-      </Text>
-      {explained && (
+      <Text size="sm">{text}</Text>
+      {isKnown && (
         <Text size="xs" c="dimmed" mt={4}>
           {error.message}
         </Text>

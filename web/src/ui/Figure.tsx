@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import classes from './ui.module.css';
 
 /** A number that matters, with what it is above and what there is to say about it below. */
@@ -12,6 +12,11 @@ export function Figure({ label, children, note }: { label: string; children: Rea
   );
 }
 
-export function Figures({ children }: { children: ReactNode }) {
-  return <dl className={classes.figures}>{children}</dl>;
+/** `least`: how narrow a column may become before the next row is begun. */
+export function Figures({ least, children }: { least?: string; children: ReactNode }) {
+  return (
+    <dl className={classes.figures} style={least ? ({ '--least': least } as CSSProperties) : undefined}>
+      {children}
+    </dl>
+  );
 }

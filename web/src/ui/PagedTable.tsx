@@ -5,6 +5,8 @@ import { useTranslation } from 'react-i18next';
 import type { Page } from '../api/client';
 import { type Column, DataTable } from './DataTable';
 import { ErrorState } from './ErrorState';
+import { useFailure } from './FailureScope';
+import { Missing } from './QueryView';
 
 interface PagedTableProps<Row> {
   query: UseInfiniteQueryResult<InfiniteData<Page<Row>>>;
@@ -18,10 +20,12 @@ interface PagedTableProps<Row> {
 /** A list that is fetched page by page, in its four states. */
 export function PagedTable<Row>({ query, empty, ...table }: PagedTableProps<Row>) {
   const { t } = useTranslation();
+  const told = useFailure(query);
   const rows = query.data?.pages.flatMap((page) => page.data) ?? [];
   return (
     <Stack gap="md" aria-busy={query.isFetching}>
-      {query.isError && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
+      {query.isError && !told && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
+      {query.isError && told && query.data === undefined && <Missing height={280} />}
       {query.isPending && <Skeleton height={280} radius="lg" aria-label={t('common.loading')} />}
       {query.isSuccess && rows.length === 0 && empty}
       {rows.length > 0 && <DataTable {...table} rows={rows} />}

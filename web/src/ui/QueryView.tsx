@@ -1,8 +1,10 @@
-import { Skeleton, Stack } from '@mantine/core';
+import { Skeleton, Stack, Text } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ErrorState } from './ErrorState';
+import { useFailure } from './FailureScope';
+import classes from './ui.module.css';
 
 interface QueryViewProps<T> {
   query: UseQueryResult<T>;
@@ -14,12 +16,15 @@ interface QueryViewProps<T> {
   children: (data: T) => ReactNode;
 }
 
-/** An answer of the gateway in its four states. What was there stays, with the failure above, when asking again failed. */
+/** An answer of the gateway in its four states. What was there stays when asking again failed; the page's notice says so. */
 export function QueryView<T>({ query, height = 160, empty, isEmpty, children }: QueryViewProps<T>) {
   const { t } = useTranslation();
-  const failed = query.isError && <ErrorState error={query.error} onRetry={() => query.refetch()} />;
-  if (query.data === undefined)
-    return failed || <Skeleton height={height} radius="lg" aria-busy="true" aria-label={t('common.loading')} />;
+  const told = useFailure(query);
+  const failed = query.isError && !told && <ErrorState error={query.error} onRetry={() => query.refetch()} />;
+  if (query.data === undefined) {
+    if (query.isError) return failed || <Missing height={height} />;
+    return <Skeleton height={height} radius="lg" aria-busy="true" aria-label={t('common.loading')} />;
+  }
   const nothing = isEmpty?.(query.data) ?? (Array.isArray(query.data) && query.data.length === 0);
   const content = nothing && empty !== undefined ? empty : children(query.data);
   if (!failed) return content;
@@ -28,5 +33,17 @@ export function QueryView<T>({ query, height = 160, empty, isEmpty, children }: 
       {failed}
       {content}
     </Stack>
+  );
+}
+
+/** Keeps the place of what did not come. Why it did not stands in the notice. */
+export function Missing({ height }: { height: number }) {
+  const { t } = useTranslation();
+  return (
+    <div className={classes.missing} style={{ minHeight: Math.min(height, 200) }}>
+      <Text size="sm" c="dimmed">
+        {t('error.part')}
+      </Text>
+    </div>
   );
 }

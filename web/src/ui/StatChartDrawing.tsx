@@ -33,7 +33,8 @@ export default function StatChartDrawing({ label, kind, at, series, format, heig
         <LineChart
           {...common}
           curveType="linear"
-          connectNulls={false}
+          // Points are what was measured; the line leads over hours in which nothing was asked.
+          connectNulls
           withDots={at.length <= MOST_DOTS}
           dotProps={{ r: 2, strokeWidth: 0 }}
           strokeWidth={2}

@@ -6,13 +6,15 @@ import { useTranslation } from 'react-i18next';
 import { generationsQuery, keysQuery } from '../../api/app_queries';
 import type { GenerationRow } from '../../api/app_types';
 import { modelsQuery } from '../../api/queries';
-import { type ActivitySearch, STATUSES } from '../../app/search';
+import { type ActivitySearch, activitySearch, requestFilters, STATUSES } from '../../app/search';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
+import { Filters } from '../../ui/Filters';
 import { formatCompact, formatDuration } from '../../ui/numbers';
 import { PagedTable } from '../../ui/PagedTable';
 import { StatusDot } from '../../ui/StatusDot';
 import { Time } from '../../ui/Time';
+import { useWords } from '../../ui/words';
 import { LiveBadge } from '../live/LiveBadge';
 import { useLiveInterval } from '../live/store';
 import { useViewer } from '../session/store';
@@ -24,7 +26,7 @@ const TONES = { ok: 'good', error: 'bad', cancelled: 'fair', released: 'none', e
 /** The requests of the account, newest first, as they happen. */
 export function GenerationList({ account }: { account: string }) {
   const { t, i18n } = useTranslation();
-  const { generation: _, ...search } = route.useSearch();
+  const search = requestFilters(route.useSearch());
   const filters = { ...search, from: startOfDay(search.from), to: endOfDay(search.to) };
   const generations = useInfiniteQuery({ ...generationsQuery(account, filters), refetchInterval: useLiveInterval() });
   const filtered = Object.keys(search).length > 0;
@@ -37,7 +39,7 @@ export function GenerationList({ account }: { account: string }) {
         </Title>
         <LiveBadge updatedAt={generations.dataUpdatedAt} failed={generations.isError} />
       </Group>
-      <Filters account={account} />
+      <Narrow account={account} />
       <PagedTable
         query={generations}
         label={t('activity.requests_title')}
@@ -82,7 +84,7 @@ export function GenerationList({ account }: { account: string }) {
   );
 }
 
-function Filters({ account }: { account: string }) {
+function Narrow({ account }: { account: string }) {
   const { t } = useTranslation();
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -91,12 +93,11 @@ function Filters({ account }: { account: string }) {
   const keys = useQuery({ ...keysQuery(account), enabled: viewer?.is('owner', 'admin', 'member') ?? false });
   const set = (change: Partial<Record<keyof ActivitySearch, string | undefined>>) =>
     navigate({ search: (before) => ({ ...before, ...change }) as ActivitySearch, replace: true, resetScroll: false });
-  const filtered = Object.entries(search).some(([name, value]) => name !== 'generation' && value !== undefined);
+  const filtered = Object.keys(requestFilters(search)).length > 0;
   return (
-    <Group gap="sm" mb="sm">
+    <Filters>
       <Select
         size="xs"
-        w="13rem"
         aria-label={t('playground.model')}
         placeholder={t('activity.all_models')}
         data={(models.data ?? []).map(({ id }) => id)}
@@ -143,11 +144,21 @@ function Filters({ account }: { account: string }) {
         onChange={(event) => set({ to: event.currentTarget.value || undefined })}
       />
       {filtered && (
-        <Button size="xs" variant="subtle" onClick={() => navigate({ search: {}, replace: true, resetScroll: false })}>
+        <Button
+          size="xs"
+          variant="subtle"
+          onClick={() =>
+            navigate({
+              search: ({ range, show }) => activitySearch({ range, show }),
+              replace: true,
+              resetScroll: false,
+            })
+          }
+        >
           {t('common.show_all')}
         </Button>
       )}
-    </Group>
+    </Filters>
   );
 }
 
@@ -183,6 +194,7 @@ function ModelCell({ row }: { row: GenerationRow }) {
 
 export function Status({ row }: { row: GenerationRow }) {
   const { t } = useTranslation();
+  const errorName = useWords('error_type');
   return (
     <div>
       <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
@@ -190,8 +202,8 @@ export function Status({ row }: { row: GenerationRow }) {
         <span>{t(`status.${row.status}`)}</span>
       </Group>
       {row.error_type && (
-        <Text size="xs" c="dimmed" component="div">
-          {row.error_type}
+        <Text size="xs" c="dimmed" component="div" title={row.error_type}>
+          {errorName(row.error_type)}
         </Text>
       )}
     </div>

@@ -1,9 +1,11 @@
 import { Group, SegmentedControl, Stack, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useMemo, useState } from 'react';
+import { getRouteApi } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { activityQuery } from '../../api/app_queries';
 import type { Activity } from '../../api/app_types';
+import { MEASURES, RANGES } from '../../app/search';
 import { formatUsd } from '../../money/decimal';
 import { buckets } from '../../ui/days';
 import { Figure, Figures } from '../../ui/Figure';
@@ -14,12 +16,12 @@ import { Surface } from '../../ui/Surface';
 import { LargeUsd } from '../../ui/Usd';
 import { useLiveInterval } from '../live/store';
 
+const route = getRouteApi('/activity');
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How many hours, or days, the running one included. */
-const RANGES = { '1d': 24, '7d': 7, '30d': 30 } as const;
-type Range = keyof typeof RANGES;
-const MEASURES = ['spend', 'requests', 'tokens'] as const;
+const LENGTHS = { '1d': 24, '7d': 7, '30d': 30 } as const;
+type Range = (typeof RANGES)[number];
 type Measure = (typeof MEASURES)[number];
 /** More would not be told apart. */
 const MOST_SERIES = 8;
@@ -27,13 +29,15 @@ const MOST_SERIES = 8;
 /** The sums over a while, by model. */
 export function Totals({ account }: { account: string }) {
   const { t } = useTranslation();
-  const [range, setRange] = useState<Range>('7d');
-  const [measure, setMeasure] = useState<Measure>('spend');
+  const { range = '7d', show: measure = 'spend' } = route.useSearch();
+  const navigate = route.useNavigate();
+  const set = (change: { range?: Range; show?: Measure }) =>
+    navigate({ search: (before) => ({ ...before, ...change }), replace: true, resetScroll: false });
   const interval = range === '1d' ? 'hour' : 'day';
   // From the beginning of an hour or a day, so that the question stays the same while the page is open.
   const from = useMemo(() => {
     const length = interval === 'hour' ? HOUR_MS : DAY_MS;
-    return new Date((Math.floor(Date.now() / length) - RANGES[range] + 1) * length).toISOString();
+    return new Date((Math.floor(Date.now() / length) - LENGTHS[range] + 1) * length).toISOString();
   }, [range, interval]);
   const activity = useQuery({
     ...activityQuery(account, { from, group_by: 'model', interval }),
@@ -48,9 +52,9 @@ export function Totals({ account }: { account: string }) {
         <SegmentedControl
           size="xs"
           value={range}
-          onChange={(value) => setRange(value as Range)}
+          onChange={(value) => set({ range: value as Range })}
           aria-label={t('activity.range')}
-          data={Object.keys(RANGES).map((value) => ({ value, label: t(`range.${value as Range}`) }))}
+          data={RANGES.map((value) => ({ value, label: t(`range.${value}`) }))}
         />
       </Group>
       <QueryView query={activity} height={420}>
@@ -64,7 +68,7 @@ export function Totals({ account }: { account: string }) {
                   w="fit-content"
                   mt="xs"
                   value={measure}
-                  onChange={(value) => setMeasure(value as Measure)}
+                  onChange={(value) => set({ show: value as Measure })}
                   aria-label={t('activity.measure')}
                   data={MEASURES.map((value) => ({ value, label: t(`activity.${value}`) }))}
                 />

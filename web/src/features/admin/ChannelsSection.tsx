@@ -15,9 +15,12 @@ import { QueryView } from '../../ui/QueryView';
 import { RowLink } from '../../ui/RowLink';
 import { useToasts } from '../../ui/toasts';
 import { useLiveInterval } from '../live/store';
+import classes from './admin.module.css';
 import { ChannelDetail, HealthWord } from './ChannelDetail';
 import { ChannelForm } from './ChannelForm';
 import { type ChannelHealth, HEALTH_STATES } from './channel_health';
+import { useChannelTests } from './channel_tests';
+import { LastTest } from './LastTest';
 
 const route = getRouteApi('/admin/$section');
 const channelsQuery = adminQuery<Channel[]>('channels');
@@ -61,10 +64,11 @@ export function ChannelsSection() {
               {
                 key: 'models',
                 header: t('nav.models'),
+                wide: true,
                 cell: (row) => (
-                  <Text size="sm" lineClamp={2} component="span" title={row.models.map(({ id }) => id).join(', ')}>
+                  <span className={classes.whole} title={row.models.map(({ id }) => id).join(', ')}>
                     {t('models.count', { count: row.models.length })}
-                  </Text>
+                  </span>
                 ),
               },
               {
@@ -73,6 +77,7 @@ export function ChannelsSection() {
                 wide: true,
                 cell: (row) => `${row.priority} / ${row.weight}`,
               },
+              { key: 'test', header: t('admin.last_test'), cell: (row) => <LastTest channel={row.id} /> },
               { key: 'acts', header: '', cell: (row) => <Acts channel={row} onEdit={() => edit(row)} /> },
             ]}
           />
@@ -124,7 +129,7 @@ function Name({ channel, onOpen }: { channel: Channel; onOpen: () => void }) {
 }
 
 function Health({ channel }: { channel: Channel }) {
-  const { i18n } = useTranslation();
+  const { t, i18n } = useTranslation();
   const health = channel.health as Partial<ChannelHealth> | undefined;
   const state = HEALTH_STATES.find((one) => one === health?.status) ?? 'unknown';
   const latency = health?.last_1d?.average_time_to_first_token_ms;
@@ -132,7 +137,7 @@ function Health({ channel }: { channel: Channel }) {
     <Group gap={8} wrap="nowrap" style={{ display: 'inline-flex' }}>
       <HealthWord state={state} />
       {typeof latency === 'number' && (
-        <Text size="xs" c="dimmed" component="span">
+        <Text size="xs" c="dimmed" component="span" className={classes.whole ?? ''} title={t('admin.first_token')}>
           {formatDuration(Math.round(latency), i18n.language)}
         </Text>
       )}
@@ -144,11 +149,13 @@ function Acts({ channel, onEdit }: { channel: Channel; onEdit: () => void }) {
   const { t, i18n } = useTranslation();
   const queries = useQueryClient();
   const show = useToasts((state) => state.show);
+  const keep = useChannelTests((state) => state.keep);
   const path = `/api/app/admin/channels/${channel.id}`;
   const failed = (error: Error) => show({ text: error.message, tone: 'failed' });
   const test = useMutation({
     mutationFn: () => call<ChannelTest>('POST', `${path}/test`),
-    onSuccess: (result) =>
+    onSuccess: (result) => {
+      keep(channel.id, result);
       show(
         result.ok
           ? {
@@ -159,7 +166,8 @@ function Acts({ channel, onEdit }: { channel: Channel; onEdit: () => void }) {
               tone: 'failed',
               text: t('admin.test_failed', { name: channel.name, error: result.error?.message ?? '' }),
             },
-      ),
+      );
+    },
     onError: failed,
     onSettled: () => queries.invalidateQueries({ queryKey: channelsQuery.queryKey }),
   });
@@ -178,7 +186,7 @@ function Acts({ channel, onEdit }: { channel: Channel; onEdit: () => void }) {
   });
   const named = (act: string) => `${act}: ${channel.name}`;
   return (
-    <Group gap={6} justify="flex-end">
+    <Group gap={6} justify="flex-end" className={classes.acts ?? ''}>
       <Button
         size="compact-sm"
         variant="default"

@@ -10,6 +10,7 @@ import { CodeBlock } from '../../ui/CodeBlock';
 import { ConfirmButton } from '../../ui/Confirm';
 import { DataTable } from '../../ui/DataTable';
 import { ErrorState } from '../../ui/ErrorState';
+import { useFailure } from '../../ui/FailureScope';
 import { QueryView } from '../../ui/QueryView';
 import { Surface } from '../../ui/Surface';
 import { Time } from '../../ui/Time';
@@ -133,7 +134,8 @@ function Fields({
 function Deliveries({ account }: { account: string }) {
   const { t } = useTranslation();
   const deliveries = useQuery(deliveriesQuery(account));
-  if (deliveries.isError) return <ErrorState error={deliveries.error} onRetry={() => deliveries.refetch()} />;
+  const told = useFailure(deliveries);
+  if (deliveries.isError && !told) return <ErrorState error={deliveries.error} onRetry={() => deliveries.refetch()} />;
   if (!deliveries.data?.length) return null;
   return (
     <Stack gap={6} mt="md">

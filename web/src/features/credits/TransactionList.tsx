@@ -7,6 +7,7 @@ import { TRANSACTION_KINDS, type Transaction, type TransactionKind } from '../..
 import { withQuery } from '../../api/client';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
+import { Filters } from '../../ui/Filters';
 import { DownloadIcon } from '../../ui/icons';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
@@ -32,11 +33,11 @@ export function TransactionList({ account }: { account: string }) {
 
   return (
     <section aria-label={t('credits.transactions')}>
-      <Group justify="space-between" align="flex-end" mb="sm" gap="sm">
-        <Title order={2} fz="h4">
+      <Group justify="space-between" align="flex-end" gap="xs">
+        <Title order={2} fz="h4" mb="sm">
           {t('credits.transactions')}
         </Title>
-        <Group gap="sm" align="flex-end">
+        <Filters>
           <NativeSelect
             size="xs"
             aria-label={t('credits.kind')}
@@ -73,7 +74,7 @@ export function TransactionList({ account }: { account: string }) {
           >
             CSV
           </Button>
-        </Group>
+        </Filters>
       </Group>
       {search.generation && (
         <Group mb="sm" gap="xs">
@@ -98,7 +99,7 @@ export function TransactionList({ account }: { account: string }) {
         columns={[
           { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.created_at} /> },
           { key: 'kind', header: t('credits.kind'), heading: true, cell: (row) => <Kind kind={row.kind} /> },
-          { key: 'what', header: t('credits.what'), cell: (row) => <What of={row} /> },
+          { key: 'what', header: t('credits.what'), full: true, cell: (row) => <What of={row} /> },
           { key: 'key', header: t('credits.key'), wide: true, cell: (row) => row.key?.name ?? '–' },
           {
             key: 'amount',

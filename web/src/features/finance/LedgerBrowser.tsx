@@ -1,4 +1,4 @@
-import { Anchor, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Code, Stack, Text, TextInput } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
@@ -6,6 +6,7 @@ import { ledgerQuery } from '../../api/app_queries';
 import type { LedgerEntry } from '../../api/app_types';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
+import { Filters } from '../../ui/Filters';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
@@ -36,11 +37,10 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
   const filtered = Object.keys(search).length > 0;
   return (
     <>
-      <Group mb="sm" gap="sm">
+      <Filters>
         <TextInput
           size="xs"
-          flex="1 1 14rem"
-          maw="24rem"
+          data-long
           aria-label={t('finance.find_request')}
           placeholder={t('finance.find_request')}
           value={search.generation ?? ''}
@@ -49,8 +49,7 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
         />
         <TextInput
           size="xs"
-          flex="1 1 14rem"
-          maw="24rem"
+          data-long
           aria-label={t('finance.find_event')}
           placeholder={t('finance.find_event')}
           value={search.event ?? ''}
@@ -76,7 +75,7 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
             {t('common.show_all')}
           </Button>
         )}
-      </Group>
+      </Filters>
       <PagedTable
         query={entries}
         label={t('finance.ledger')}
@@ -96,7 +95,7 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
           },
           { key: 'at', header: t('common.when'), cell: (row) => <Time at={row.recorded_at} /> },
           { key: 'kind', header: t('finance.event'), heading: true, cell: (row) => <Event entry={row} /> },
-          { key: 'postings', header: t('finance.postings'), cell: (row) => <Postings entry={row} /> },
+          { key: 'postings', header: t('finance.postings'), full: true, cell: (row) => <Postings entry={row} /> },
           {
             key: 'hash',
             header: t('finance.hash'),

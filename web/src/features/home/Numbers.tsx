@@ -6,10 +6,12 @@ import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { overviewQuery } from '../../api/app_queries';
 import { modelsQuery } from '../../api/queries';
+import type { Model } from '../../api/types';
 import { Change } from '../../ui/Change';
 import { Figure, Figures } from '../../ui/Figure';
 import { formatCompact, formatCount } from '../../ui/numbers';
 import { Surface } from '../../ui/Surface';
+import { PerMillion } from '../models/Price';
 import classes from './HomePage.module.css';
 
 export function Numbers() {
@@ -21,7 +23,7 @@ export function Numbers() {
   return (
     <section aria-label={t('home.now')}>
       <Surface>
-        <Figures>
+        <Figures least="6.5rem">
           <Figure label={t('home.tokens_today')}>{formatCompact(data.tokens_today, i18n.language)}</Figure>
           <Figure label={t('home.requests_today')}>{formatCompact(data.requests_today, i18n.language)}</Figure>
           <Figure label={t('home.tokens_week')}>{formatCompact(data.tokens_week, i18n.language)}</Figure>
@@ -69,13 +71,24 @@ export function Trending() {
           <Surface p="xs">
             {featured.map((id) => (
               <ModelRow key={id} id={id} name={name(id)}>
-                <span className={classes.dim}>{id}</span>
+                <Prices model={models.data?.find((model) => model.id === id)} />
               </ModelRow>
             ))}
           </Surface>
         </section>
       )}
     </SimpleGrid>
+  );
+}
+
+/** Per million tokens, in and out. */
+function Prices({ model }: { model: Model | undefined }) {
+  const { t } = useTranslation();
+  if (!model) return null;
+  return (
+    <span className={classes.dim} title={t('home.price_hint')}>
+      <PerMillion perToken={model.pricing.prompt} /> / <PerMillion perToken={model.pricing.completion} />
+    </span>
   );
 }
 

@@ -62,7 +62,7 @@ function Name({ name: key }: { name: Key }) {
           </Badge>
         )}
       </Group>
-      <Text size="xs" c="dimmed" ff="monospace" component="span">
+      <Text size="xs" c="dimmed" ff="monospace" component="span" style={{ whiteSpace: 'nowrap' }}>
         {key.label}
       </Text>
       {key.expires_at && !over && (

@@ -11,7 +11,9 @@ export function LiveBadge({ updatedAt, failed }: { updatedAt: number; failed: bo
   const { t, i18n } = useTranslation();
   const status = useLiveStatus((state) => state.status);
   const now = useNow(5_000);
-  const old = failed || (status !== 'live' && updatedAt > 0 && now - updatedAt > OLD_AFTER_MS);
+  // Nothing came yet: the page says why, and there is nothing to be fresh or old.
+  if (updatedAt === 0) return null;
+  const old = failed || (status !== 'live' && now - updatedAt > OLD_AFTER_MS);
   const since = new Date(updatedAt).toLocaleTimeString(i18n.language);
   const text = old ? t('live.old', { since }) : status === 'live' ? t('live.live') : t('live.polling', { since });
   return (

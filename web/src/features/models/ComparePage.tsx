@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Select } from '@mantine/core';
+import { ActionIcon, Button, Group, Select, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
@@ -12,6 +12,7 @@ import { QueryView } from '../../ui/QueryView';
 import { formatTokens } from '../../ui/tokens';
 import { MOST_COMPARED } from './comparison';
 import { ModelName } from './ModelTable';
+import { ParameterComparison } from './Parameters';
 import { PerMillion } from './Price';
 import { modalities } from './select';
 
@@ -77,35 +78,38 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
     { name: t('models.context_title'), of: (model) => tokens(model.context_length) },
     { name: t('models.output_title'), of: (model) => tokens(model.top_provider?.max_completion_tokens) },
     { name: t('models.modalities'), of: (model) => modalities(model).join(', ') || '–' },
-    { name: t('models.parameters'), of: (model) => (model.supported_parameters ?? []).join(', ') || '–' },
   ];
   return (
-    <DataTable
-      label={t('models.compare_title')}
-      rows={rows}
-      rowKey={(row) => row.name}
-      columns={[
-        { key: 'what', header: '', heading: true, narrow: true, cell: (row) => row.name },
-        ...models.map((model) => ({
-          key: model.id,
-          header: model.name,
-          head: (
-            <Group gap={4} wrap="nowrap" fz="sm" c="bright">
-              <ModelName model={model} />
-              <ActionIcon
-                size="sm"
-                variant="subtle"
-                color="gray"
-                onClick={() => onRemove(model.id)}
-                aria-label={`${t('models.take_away')}: ${model.name}`}
-              >
-                <CloseIcon />
-              </ActionIcon>
-            </Group>
-          ),
-          cell: (row: (typeof rows)[number]) => row.of(model),
-        })),
-      ]}
-    />
+    <Stack gap="xl">
+      <DataTable
+        label={t('models.compare_title')}
+        rows={rows}
+        rowKey={(row) => row.name}
+        even
+        columns={[
+          { key: 'what', header: '', heading: true, cell: (row) => row.name },
+          ...models.map((model) => ({
+            key: model.id,
+            header: model.name,
+            head: (
+              <Group gap={4} fz="sm" c="bright">
+                <ModelName model={model} />
+                <ActionIcon
+                  size="sm"
+                  variant="subtle"
+                  color="gray"
+                  onClick={() => onRemove(model.id)}
+                  aria-label={`${t('models.take_away')}: ${model.name}`}
+                >
+                  <CloseIcon />
+                </ActionIcon>
+              </Group>
+            ),
+            cell: (row: (typeof rows)[number]) => row.of(model),
+          })),
+        ]}
+      />
+      <ParameterComparison models={models} />
+    </Stack>
   );
 }

@@ -10,6 +10,7 @@ import { useComparison } from './comparison';
 import classes from './ModelCard.module.css';
 import { ModelName } from './ModelTable';
 import { PerMillion } from './Price';
+import { modalities } from './select';
 
 export function ModelCard({ model }: { model: Model }) {
   const { t, i18n } = useTranslation();
@@ -20,7 +21,8 @@ export function ModelCard({ model }: { model: Model }) {
   const facts = [
     ...(model.context_length === null ? [] : [t('models.context', tokens(model.context_length))]),
     ...(maxOutput ? [t('models.max_output', tokens(maxOutput))] : []),
-  ];
+    modalities(model).join(', '),
+  ].filter(Boolean);
   return (
     <Surface p="md">
       <Stack gap="sm" h="100%" component="article" aria-label={model.name}>
@@ -46,35 +48,29 @@ export function ModelCard({ model }: { model: Model }) {
           {differs(pricing.input_cache_read, pricing.prompt) && (
             <Price label={t('models.cache_read')} perToken={pricing.input_cache_read} small />
           )}
-          {differs(pricing.input_cache_write, pricing.prompt) && (
-            <Price label={t('models.cache_write')} perToken={pricing.input_cache_write} small />
-          )}
           {positive(pricing.request) && (
             <Price label={t('models.request')} perToken={shift(pricing.request ?? '0', -6) ?? undefined} small />
           )}
         </dl>
+        <Text size="xs" c="dimmed">
+          {facts.join(' · ')}
+        </Text>
         <Group justify="space-between" mt="auto" wrap="nowrap" align="center" className={classes.foot ?? ''}>
-          <Text size="xs" c="dimmed">
-            {facts.join(' · ')}
-          </Text>
-          <Group gap="sm" wrap="nowrap" style={{ flexShrink: 0 }}>
-            <Checkbox
-              size="xs"
-              label={t('models.compare')}
-              aria-label={`${t('models.compare')}: ${model.name}`}
-              checked={ids.includes(model.id)}
-              onChange={() => toggle(model.id)}
-            />
-            <Button
-              size="xs"
-              variant="default"
-              style={{ flexShrink: 0 }}
-              aria-label={`${t('models.try')}: ${model.name}`}
-              renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}
-            >
-              {t('models.try')}
-            </Button>
-          </Group>
+          <Checkbox
+            size="xs"
+            label={t('models.compare')}
+            aria-label={`${t('models.compare')}: ${model.name}`}
+            checked={ids.includes(model.id)}
+            onChange={() => toggle(model.id)}
+          />
+          <Button
+            size="xs"
+            variant="default"
+            aria-label={`${t('models.try')}: ${model.name}`}
+            renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}
+          >
+            {t('models.try')}
+          </Button>
         </Group>
       </Stack>
     </Surface>

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { providersQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { CONTEXTS, MODEL_ORDERS, type ModelsSearch, PRICE_CAPS } from '../../app/search';
+import { Filters } from '../../ui/Filters';
 import { SearchIcon } from '../../ui/icons';
 import { formatTokens } from '../../ui/tokens';
 import { authorOf, choices, modalities } from './select';
@@ -63,7 +64,7 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
           ]}
         />
       </Group>
-      <Group mb="md" gap="sm">
+      <Filters>
         {pick('author', t('models.any_author'), same(choices(models, (model) => [authorOf(model)])))}
         {pick(
           'provider',
@@ -110,7 +111,7 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
             {t('models.clear')}
           </Button>
         )}
-      </Group>
+      </Filters>
     </>
   );
 }

@@ -17,6 +17,7 @@ import { PageHeader } from '../../ui/PageHeader';
 import { QueryView } from '../../ui/QueryView';
 import { StatChart } from '../../ui/StatChart';
 import { Surface } from '../../ui/Surface';
+import { Tags } from '../../ui/Tags';
 import { formatTokens } from '../../ui/tokens';
 import { firstRequest, LANGUAGES } from '../home/first_request';
 import { EndpointCharts } from './EndpointCharts';
@@ -79,7 +80,10 @@ function About({ model }: { model: Model }) {
       )}
       <Stack gap="xl">
         <div className={classes.two}>
-          <Endpoints id={model.id} />
+          <Stack gap="xl">
+            <Endpoints id={model.id} />
+            <Parameters words={model.supported_parameters ?? []} />
+          </Stack>
           <Prices model={model} />
         </div>
         <section>
@@ -196,7 +200,6 @@ function Endpoints({ id }: { id: string }) {
                 key: 'latency',
                 header: t('model.short.time_to_first_token'),
                 numeric: true,
-                wide: true,
                 cell: (row) =>
                   formatDuration(
                     row.latency_last_30m ? Math.round(Number(row.latency_last_30m.p50)) : null,
@@ -207,7 +210,6 @@ function Endpoints({ id }: { id: string }) {
                 key: 'speed',
                 header: t('model.short.throughput'),
                 numeric: true,
-                wide: true,
                 cell: (row) =>
                   row.throughput_last_30m
                     ? t('playground.speed', {
@@ -228,6 +230,20 @@ function Endpoints({ id }: { id: string }) {
           />
         )}
       </QueryView>
+    </section>
+  );
+}
+
+/** What a request may ask of it. */
+function Parameters({ words }: { words: readonly string[] }) {
+  const { t } = useTranslation();
+  if (words.length === 0) return null;
+  return (
+    <section>
+      <Title order={2} fz="h4" mb="sm">
+        {t('models.parameters')}
+      </Title>
+      <Tags words={words} />
     </section>
   );
 }

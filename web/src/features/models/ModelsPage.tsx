@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { modelsOfProviderQuery, modelsQuery } from '../../api/queries';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
+import { useFailure } from '../../ui/FailureScope';
 import { PageHeader } from '../../ui/PageHeader';
 import { MOST_COMPARED, useComparison } from './comparison';
 import { ModelCard } from './ModelCard';
@@ -25,6 +26,7 @@ export function ModelsPage() {
   const navigate = route.useNavigate();
   const every = useQuery(modelsQuery);
   const models = useQuery(search.provider ? modelsOfProviderQuery(search.provider) : modelsQuery);
+  const told = useFailure(models);
   const [shown, setShown] = useState(PAGE);
   const selected = selectModels(models.data ?? [], search);
   const List = search.view === 'table' ? Table : Cards;
@@ -34,7 +36,7 @@ export function ModelsPage() {
       <PageHeader title={t('models.title')} lead={t('models.lead')} />
       <ModelFilter models={every.data ?? []} />
       {models.isPending && <CardSkeletons />}
-      {models.isError && <ErrorState error={models.error} onRetry={() => models.refetch()} />}
+      {models.isError && !told && <ErrorState error={models.error} onRetry={() => models.refetch()} />}
       {every.isSuccess && every.data.length === 0 && (
         <EmptyState title={t('models.empty_title')} text={t('models.empty')} />
       )}

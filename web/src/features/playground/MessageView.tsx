@@ -6,6 +6,7 @@ import { CopyButton } from '../../ui/CopyButton';
 import { ErrorState } from '../../ui/ErrorState';
 import { Usd } from '../../ui/Usd';
 import { useViewer } from '../session/store';
+import { AnswerRoute } from './AnswerRoute';
 import type { Answer } from './answer';
 import type { Message } from './conversation_store';
 import classes from './playground.module.css';
@@ -15,6 +16,7 @@ const Markdown = lazy(() => import('./Markdown'));
 
 export function MessageView({ message }: { message: Message }) {
   const { t } = useTranslation();
+  const viewer = useViewer();
   const { answer } = message;
   const name = message.role === 'user' ? t('playground.you') : (answer?.model ?? t('playground.model'));
   return (
@@ -55,6 +57,7 @@ export function MessageView({ message }: { message: Message }) {
         </Text>
       )}
       {answer?.usage && <Cost answer={answer} />}
+      {viewer && answer?.id && answer.usage && <AnswerRoute id={answer.id} />}
     </article>
   );
 }

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { modelsQuery } from '../../api/queries';
 import { sum } from '../../money/decimal';
 import { ErrorState } from '../../ui/ErrorState';
+import { useFailure } from '../../ui/FailureScope';
 import { PageHeader } from '../../ui/PageHeader';
 import { Surface } from '../../ui/Surface';
 import { Usd } from '../../ui/Usd';
@@ -29,6 +30,7 @@ export function PlaygroundPage() {
   const { models: wanted = '' } = route.useSearch();
   const navigate = route.useNavigate();
   const offered = useQuery(modelsQuery);
+  const told = useFailure(offered);
   const viewer = useViewer();
   const key = usePlaygroundKey();
   const queries = useQueryClient();
@@ -71,7 +73,7 @@ export function PlaygroundPage() {
         </Button>
       </PageHeader>
       <div className={classes.talk}>
-        {offered.isError && <ErrorState error={offered.error} onRetry={() => offered.refetch()} />}
+        {offered.isError && !told && <ErrorState error={offered.error} onRetry={() => offered.refetch()} />}
         <MultiSelect
           label={t('playground.models')}
           description={t('playground.models_hint')}
