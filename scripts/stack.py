@@ -5,6 +5,8 @@ Owns the roles' configuration, their data folders and their processes; the serve
 Start at `main`.
 
     stack.py up | down | status | logs NAME | kill NAME | clean
+    stack.py up --until-stdin-ends      the same, and down again when whoever started it has gone
+    stack.py run audit                  a command of tollgate with the settings of the deployment
 """
 
 from __future__ import annotations
@@ -190,17 +192,34 @@ def executable() -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, default=ROOT / ".stack")
+    parser.add_argument("--config", type=Path, help="the roles' configuration (default: tollgate.toml of the repository, if it exists)")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "status", "clean"):
+    commands.add_parser("up").add_argument("--until-stdin-ends", action="store_true")
+    for name in ("down", "status", "clean"):
         commands.add_parser(name)
+    commands.add_parser("run").add_argument("command_line", nargs=argparse.REMAINDER)
     for name in ("logs", "kill"):
         commands.add_parser(name).add_argument("name", choices=list(ROLES))
     arguments = parser.parse_args()
-    deployment = Deployment(arguments.dir.resolve(), executable() if arguments.command == "up" else Path("tollgate"))
+    needs_executable = arguments.command in ("up", "run")
+    deployment = Deployment(arguments.dir.resolve(), executable() if needs_executable else Path("tollgate"), arguments.config)
     match arguments.command:
+        case "up" if arguments.until_stdin_ends:
+            try:
+                deployment.up()
+                deployment.print_welcome()
+                sys.stdout.flush()
+                sys.stdin.read()
+            finally:
+                deployment.down()
         case "up":
             deployment.up()
             deployment.print_welcome()
+        case "run":
+            # As beside the ledger, whose data folder no command opens.
+            return subprocess.run(
+                [deployment.executable, *deployment.configuration(), *arguments.command_line], env=deployment.environment("ledger"), cwd="/"
+            ).returncode
         case "down":
             deployment.down()
         case "status":

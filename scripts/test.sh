@@ -53,14 +53,15 @@ suite() {
 
 # The web app on the built executable, in Debian's Chromium; bounded, so that a hung browser is a failure and no standstill.
 browser() {
-    need_chromium && (cd web && npm run --silent build && npm run --silent size && timeout --kill-after=10 "${BROWSER_SECONDS:-300}" npm run --silent e2e)
+    need_chromium && (cd web && npm run --silent build && npm run --silent size && timeout --kill-after=10 "${BROWSER_SECONDS:-600}" npm run --silent e2e)
 }
 
-# A shorter journey on roles as processes of their own against real servers.
-browser_distributed() {
-    need_chromium && TEST_SHAPE=distributed timeout --kill-after=10 "${BROWSER_SECONDS:-300}" \
-        python3 tests/stack.py -- node --test web/e2e/distributed.test.mjs
-}
+# The same on roles as processes of their own against real servers, one deployment at a time; and a journey whose books are audited.
+browser_distributed() (
+    need_chromium && export TEST_SHAPE=distributed &&
+        (cd web && timeout --kill-after=10 "${BROWSER_SECONDS:-900}" npm run --silent e2e -- --test-concurrency=1) &&
+        timeout --kill-after=10 "${BROWSER_SECONDS:-300}" python3 tests/stack.py -- node --test web/e2e/distributed.test.mjs
+)
 
 need_tools || exit 1
 stage dependencies install_web

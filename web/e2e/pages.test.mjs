@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { api, chat, picture, prefer, untranslated } from './app.mjs';
 import { accessibilityFindings, launch, openPage, overflows, settled, signIn } from './browser.mjs';
-import { ADMIN, startGateway } from './gateway.mjs';
+import { ADMIN, playTraffic, startGateway } from './gateway.mjs';
 
 const WIDTHS = [390, 1024, 1600];
 
@@ -19,6 +19,7 @@ const people = { 'en light': ADMIN };
 before(async () => {
   gateway = await startGateway();
   browser = await launch();
+  await playTraffic(gateway);
   details = await traffic();
 });
 
