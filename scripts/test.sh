@@ -59,7 +59,7 @@ browser() {
 # The same on roles as processes of their own against real servers, one deployment at a time; and a journey whose books are audited.
 browser_distributed() (
     need_chromium && export TEST_SHAPE=distributed &&
-        (cd web && timeout --kill-after=10 "${BROWSER_SECONDS:-900}" npm run --silent e2e -- --test-concurrency=1) &&
+        (cd web && timeout --kill-after=10 "${BROWSER_SECONDS:-900}" npm run --silent e2e:distributed) &&
         timeout --kill-after=10 "${BROWSER_SECONDS:-300}" python3 tests/stack.py -- node --test web/e2e/distributed.test.mjs
 )
 

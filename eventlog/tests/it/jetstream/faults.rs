@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use eventlog::{Bounds, EventLog, JetStreamError, LogError, Message, ReadLimit};
+use eventlog::{Bounds, EventLog, JetStreamError, JetStreamOptions, LogError, Message, ReadLimit};
 use serde_json::{Value, json};
 
-use super::appending::connect;
+use super::appending::{connect, hasty};
 use super::server::{Server, api};
 use crate::scene::{message, messages, within};
 
@@ -64,6 +64,41 @@ async fn a_stream_that_was_deleted_or_made_again_is_found_out() {
         assert!(matches!(error, LogError::JetStream(JetStreamError::Replaced { .. })), "{made_again}: {error}");
         assert_unusable(&log).await;
     }
+}
+
+#[tokio::test]
+async fn who_only_waits_or_writes_finds_it_out_as_well() {
+    for made_again in [false, true] {
+        let server = Server::start().await;
+        let (waiting, writing) = (connect(&server.url()).await, connect(&server.url()).await);
+        writing.append(messages(1..=3)).await.unwrap();
+        within(waiting.wait_past(2)).await;
+        let lost = async {
+            api(&server.url(), "STREAM.DELETE.USAGE", Value::Null).await;
+            if made_again {
+                connect(&server.url()).await;
+            }
+        };
+        // Nothing ever comes: it is woken because the log is none any more.
+        tokio::join!(within(waiting.wait_past(3)), lost);
+        assert_unusable(&waiting).await;
+        if made_again {
+            let error = within(writing.append(messages(4..=4))).await.unwrap_err();
+            assert!(matches!(error, LogError::JetStream(JetStreamError::Regressed { last: 1, seen: 3 })), "{error}");
+            assert_unusable(&writing).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_stream_is_made_for_those_only_who_rely_on_nothing_in_it() {
+    let server = Server::start().await;
+    let relying = JetStreamOptions { may_create: false, ..hasty() };
+    let error = within(EventLog::connect_jetstream(&server.url(), relying.clone())).await.map(|_| ()).unwrap_err();
+    assert!(matches!(&error, LogError::JetStream(JetStreamError::Missing { stream }) if stream == "USAGE"), "{error}");
+    connect(&server.url()).await.append(messages(1..=1)).await.unwrap();
+    let log = within(EventLog::connect_jetstream(&server.url(), relying)).await.unwrap();
+    assert_eq!(log.bounds().await.unwrap(), Bounds { first: 1, last: 1 });
 }
 
 #[tokio::test]

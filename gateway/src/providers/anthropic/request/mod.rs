@@ -93,7 +93,8 @@ pub fn messages_body(body: &[u8], limits: OutputLimits) -> Result<Bytes, Transla
     let tool_choice = tools::tool_choice(&chat, &mut tools)?;
     let may_think = |thinking: &Thinking| {
         let is_forced = tool_choice.as_ref().is_some_and(ToolChoice::is_forced);
-        !is_forced && !(thinking.has_budget() && conversation.calls_without_a_thought())
+        let would_be_refused = thinking.has_budget() && conversation.calls_without_a_thought();
+        !is_forced && !would_be_refused
     };
     let thinking = Thinking::of(&chat, max_tokens).filter(may_think);
     let Conversation { system, turns } = conversation;
