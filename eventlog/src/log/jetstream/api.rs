@@ -84,7 +84,7 @@ pub(super) struct NoAnswer(pub &'static str);
 pub(super) const NOT_CONNECTED: NoAnswer = NoAnswer("there is no connection");
 pub(super) const BROKEN: NoAnswer = NoAnswer("the connection broke");
 pub(super) const LATE: NoAnswer = NoAnswer("no answer in time");
-const NOBODY: NoAnswer = NoAnswer("nobody serves this stream now");
+pub(super) const NOBODY: NoAnswer = NoAnswer("nobody serves this stream now");
 pub(super) const UNSENDABLE: NoAnswer = NoAnswer("the client could not send it");
 
 impl Api {

@@ -66,6 +66,8 @@ impl Shared {
                     if !asking.again().await {
                         return Err(error);
                     }
+                    // Somebody else may have found out meanwhile that there is nothing to wait for.
+                    self.check_health()?;
                 }
                 answer => return answer,
             }

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::api::{LATE, NOT_CONNECTED, NoAnswer, Refusal, UNSENDABLE, parse};
+use super::api::{LATE, NOBODY, NOT_CONNECTED, NoAnswer, Refusal, UNSENDABLE, parse};
 use super::bounds::Asking;
 use super::error::JetStreamError;
 use super::known::Known;
 use super::options::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HEADER_BYTES_MAX, MESSAGE_ID_BYTES_MAX};
+use super::stream::NOT_FOUND;
 use super::{Fault, Shared};
 use crate::journal::PAYLOAD_BYTES_MAX;
 use crate::log::{LogError, Message};
@@ -156,8 +157,19 @@ impl Shared {
                 None => Err(self.unknown(messages.len(), "the acknowledgement is not understood").into()),
             },
             Err(no) if no == NOT_CONNECTED => Err(self.api.unanswered("append", no).into()),
-            Err(no) => Err(self.unknown(messages.len(), no.0).into()),
+            Err(no) => {
+                if no == NOBODY && self.is_missing().await {
+                    // Given the time that a cluster needs to know its streams, the log is none any more.
+                    self.bounds().await?;
+                }
+                Err(self.unknown(messages.len(), no.0).into())
+            }
         }
+    }
+
+    /// Whether the servers answer, and know of no such stream.
+    async fn is_missing(&self) -> bool {
+        matches!(self.api.stream_info(&self.options.stream).await, Err(JetStreamError::Refused { code: NOT_FOUND, .. }))
     }
 
     /// Every message but the last goes without an answer; the last one asks for the whole batch to be taken.

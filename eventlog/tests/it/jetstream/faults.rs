@@ -82,12 +82,26 @@ async fn who_only_waits_or_writes_finds_it_out_as_well() {
         // Nothing ever comes: it is woken because the log is none any more.
         tokio::join!(within(waiting.wait_past(3)), lost);
         assert_unusable(&waiting).await;
+        let error = within(writing.append(messages(4..=4))).await.unwrap_err();
         if made_again {
-            let error = within(writing.append(messages(4..=4))).await.unwrap_err();
             assert!(matches!(error, LogError::JetStream(JetStreamError::Regressed { last: 1, seen: 3 })), "{error}");
-            assert_unusable(&writing).await;
+        } else {
+            assert!(matches!(error, LogError::JetStream(JetStreamError::Replaced { .. })), "{error}");
         }
+        assert_unusable(&writing).await;
     }
+}
+
+#[tokio::test]
+async fn who_reads_for_ever_is_told_what_another_found_out() {
+    let server = Server::start().await;
+    let patient = JetStreamOptions { patience: Duration::from_secs(3_600), ..hasty() };
+    let log = EventLog::connect_jetstream(&server.url(), patient).await.unwrap();
+    log.append(messages(1..=3)).await.unwrap();
+    api(&server.url(), "STREAM.DELETE.USAGE", Value::Null).await;
+    let (read, ()) = tokio::join!(within(log.read(3, ReadLimit::default())), within(log.wait_past(3)));
+    assert!(read.is_err());
+    assert_unusable(&log).await;
 }
 
 #[tokio::test]
