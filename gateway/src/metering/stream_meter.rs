@@ -164,6 +164,11 @@ impl StreamMeter {
         Finish { reason: self.finish_reason(), native: self.native_finish_reason() }
     }
 
+    /// How many times the model was asked, by the provider's own account.
+    pub fn steps(&self) -> u64 {
+        self.reported.steps()
+    }
+
     pub fn upstream_id(&self) -> Option<&str> {
         self.upstream_id.as_deref()
     }

@@ -66,6 +66,11 @@ impl ReportedUsage {
         has(Field::Prompt) || has(Field::Input) || (has(Field::Total) && has(Field::Completion))
     }
 
+    /// How many times the model was asked for this answer: each time within its limits.
+    pub(super) fn steps(&self) -> u64 {
+        1 + u64::from(self.get(Field::CompactionInput).is_some())
+    }
+
     /// Output tokens as reported so far.
     pub fn completion_tokens(&self) -> Option<u64> {
         self.get(Field::Completion)
@@ -418,6 +423,10 @@ mod tests {
             {"type":"compaction","input_tokens":180000,"output_tokens":3500,"cache_read_input_tokens":7},
             {"type":"message","input_tokens":23000,"output_tokens":1000}]}"#;
         check(raw, wanted, UsageAnomalies::default());
+        let mut reported = ReportedUsage::default();
+        assert_eq!(reported.steps(), 1);
+        reported.merge(raw);
+        assert_eq!(reported.steps(), 2, "each of them within the model's limits");
         let odd = r#"{"input_tokens":1,"output_tokens":2,"iterations":[7]}"#;
         check(odd, Usage { uncached_input: 1, text_output: 2, ..Usage::default() }, UsageAnomalies::MALFORMED);
     }

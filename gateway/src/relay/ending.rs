@@ -57,7 +57,7 @@ pub async fn end(
     outcome: Outcome,
     metered: Metered,
 ) -> Result<Ended, SettleError> {
-    let reported = within_reason(metered.usage, endpoint, attempts, &open);
+    let reported = within_reason((metered.usage, metered.steps), endpoint, attempts, &open);
     let mut usage = reported;
     let mut cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
     if usage.source != UsageSource::Provider && cost.total > open.record.hold_nanos {
@@ -204,14 +204,14 @@ fn reasonable(prompt_tokens_max: u64, cap: Option<u64>, choices: u64) -> (u64, u
 }
 
 /// No report is believed beyond what the model can take and give, nor far beyond what this request can have used.
-fn within_reason(usage: Usage, endpoint: &Endpoint, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
+fn within_reason((usage, steps): (Usage, u64), endpoint: &Endpoint, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
     let (caller, choices) = (attempts.caller, attempts.caller.request.choices);
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
-    let of_model = usage.bounded(context, output);
+    let of_model = usage.bounded(context.saturating_mul(steps), output.saturating_mul(steps));
     let cap = caller.request.output_tokens_cap.into_iter().chain(caller.output_tokens_cap).min();
     let (prompt, answer) = reasonable(attempts.prompt_tokens_max().total(), cap, choices);
-    let bounded = of_model.bounded(prompt, answer);
+    let bounded = of_model.bounded(prompt.saturating_mul(steps), answer.saturating_mul(steps));
     if bounded != usage {
         let anomaly = if of_model == usage { "above_request" } else { "above_model_limits" };
         ::metrics::counter!(metrics::USAGE_ANOMALIES_TOTAL, "anomaly" => anomaly).increment(1);

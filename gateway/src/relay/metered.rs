@@ -11,6 +11,8 @@ use crate::wire::FinishReason;
 #[derive(Debug)]
 pub struct Metered {
     pub usage: Usage,
+    /// How many times the model was asked for it: what bounds a report holds for each.
+    pub steps: u64,
     pub anomalies: UsageAnomalies,
     pub finish: Option<FinishReason>,
     pub native_finish: Option<String>,
@@ -29,6 +31,7 @@ pub async fn measure(meter: StreamMeter, request: &ChatRequest<'_>) -> Metered {
     };
     Metered {
         usage,
+        steps: meter.steps(),
         anomalies,
         finish: meter.finish_reason(),
         native_finish: meter.native_finish_reason().map(str::to_owned),

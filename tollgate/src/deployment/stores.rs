@@ -20,6 +20,9 @@ use crate::config::{Config, Loaded};
 
 /// Brokers that are away are waited for: nothing is lost meanwhile, and there is nothing else to do.
 const LOG_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often, and how far apart, the log's end is looked at when it lies before the books.
+const LOG_BEHIND_LOOKS: u32 = 10;
+const LOG_BEHIND_PAUSE: Duration = Duration::from_millis(500);
 /// How long a server is waited for at the start that this process can do without.
 const NOT_NEEDED_PATIENCE: Duration = Duration::from_secs(5);
 /// The gateway's write-ahead spool, in the data folder.
@@ -153,9 +156,18 @@ async fn open_log_for(loaded: &Loaded, ledger: &LedgerStore) -> Result<EventLog,
     }
     let log = opened?;
     if matches!(loaded.backends.events, Events::JetStream(_)) {
-        let last = log.bounds().await?.last;
-        if last < booked {
-            return Err(OpenError::LogBehind { booked, last });
+        let mut looks = LOG_BEHIND_LOOKS;
+        loop {
+            let last = log.bounds().await?.last;
+            if last >= booked {
+                break;
+            }
+            looks -= 1;
+            if looks == 0 {
+                return Err(OpenError::LogBehind { booked, last });
+            }
+            // A new leader may have to apply what the old one had committed before it tells of it.
+            tokio::time::sleep(LOG_BEHIND_PAUSE).await;
         }
     }
     Ok(log)

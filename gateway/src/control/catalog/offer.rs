@@ -315,7 +315,7 @@ impl Endpoint {
             takes_images: takes("image"),
             takes_audio: takes("audio"),
             parameters: understood,
-            dropped_parameters: if is_known { ParameterSet::sampling().without(understood) } else { ParameterSet::default() },
+            dropped_parameters: if is_known { ParameterSet::SAMPLING.without(understood) } else { ParameterSet::default() },
             draw_weight: 1.0,
             is_cache_cheaper: price.cache_read.is_some_and(|cached| cached < price.prompt),
             state: Arc::default(),
