@@ -13,7 +13,12 @@ run: web ## build everything, start Tollgate on http://127.0.0.1:8080 with the d
 	cargo build --release --package tollgate
 	exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" serve $(RUN_ARGS)
 
-web: web/node_modules/.package-lock.json ## build the web app into web/dist
+web: web/dist/index.html ## build the web app into web/dist, when something of it changed
+
+# A release embeds what stands in web/dist: building it anew for nothing would compile the gateway again.
+WEB_SOURCES := $(shell find web/src web/public web/*.html web/*.ts web/*.json -type f 2>/dev/null)
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && npm run --silent build
 
 web/node_modules/.package-lock.json: web/package-lock.json
