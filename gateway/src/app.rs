@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ledger::store::LedgerStore;
+use metrics::Gauge;
 use parking_lot::Mutex;
 use schemas::NodeId;
 use tokio_util::task::TaskTracker;
@@ -126,26 +127,29 @@ impl Readiness {
 }
 
 /// Bounds the requests that run at once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Places {
     taken: Arc<AtomicUsize>,
     places_max: usize,
+    in_flight: Gauge,
 }
 
 /// One running request's place; free again when dropped.
-#[derive(Debug)]
-pub struct Place(Arc<AtomicUsize>);
+pub struct Place {
+    taken: Arc<AtomicUsize>,
+    in_flight: Gauge,
+}
 
 impl Places {
     pub fn new(places_max: usize) -> Self {
-        Self { taken: Arc::default(), places_max }
+        Self { taken: Arc::default(), places_max, in_flight: metrics::gauge!(IN_FLIGHT) }
     }
 
     /// 503 when `requests_max` are running.
     pub fn take(&self) -> Result<Place, ApiError> {
-        let place = Place(Arc::clone(&self.taken));
+        let place = Place { taken: Arc::clone(&self.taken), in_flight: self.in_flight.clone() };
         let taken = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
-        metrics::gauge!(IN_FLIGHT).increment(1.0);
+        place.in_flight.increment(1.0);
         if taken > self.places_max {
             return Err(ApiError::unavailable("The gateway is answering as many requests as it may. Please retry.", 1));
         }
@@ -155,7 +159,7 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!(IN_FLIGHT).decrement(1.0);
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.decrement(1.0);
     }
 }

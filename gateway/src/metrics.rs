@@ -1,9 +1,11 @@
 //! Every metric of the gateway: names, help and bounded labels in one place.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 
-/// Requests that ended, by route (`completions`, `messages`, …) and outcome. Those that were refused before are in [`REFUSALS_TOTAL`].
+/// Requests that ended, by route and outcome. Those that were refused before are in [`REFUSALS_TOTAL`].
 pub const REQUESTS_TOTAL: &str = "tollgate_requests_total";
+/// The route of every request there is: the dialects are one.
+pub const CHAT_ROUTE: &str = "completions";
 /// Attempts at endpoints, by channel and outcome.
 pub const ATTEMPTS_TOTAL: &str = "tollgate_attempts_total";
 /// From admission to the first token.
@@ -49,6 +51,31 @@ pub const CHECKS_TOTAL: &str = "tollgate_channel_checks_total";
 pub const BALANCE_ALERTS_TOTAL: &str = "tollgate_balance_alerts_total";
 /// Attempts to deliver a message to a receiver outside, by outcome.
 pub const WEBHOOK_ATTEMPTS_TOTAL: &str = "tollgate_webhook_attempts_total";
+
+/// What requests count into when they end: looked up once, not for each.
+pub struct RequestCounts {
+    /// Requests that ended well.
+    pub answered: Counter,
+    pub duration_seconds: Histogram,
+    pub first_token_seconds: Histogram,
+    pub charged_nanos: Counter,
+    pub prompt_tokens: Counter,
+    pub completion_tokens: Counter,
+}
+
+impl RequestCounts {
+    /// Of the recorder there is now.
+    pub fn new() -> Self {
+        Self {
+            answered: counter!(REQUESTS_TOTAL, "route" => CHAT_ROUTE, "outcome" => "ok"),
+            duration_seconds: histogram!(REQUEST_DURATION_SECONDS),
+            first_token_seconds: histogram!(TIME_TO_FIRST_TOKEN_SECONDS),
+            charged_nanos: counter!(CHARGED_NANOS_TOTAL),
+            prompt_tokens: counter!(TOKENS_TOTAL, "direction" => "prompt"),
+            completion_tokens: counter!(TOKENS_TOTAL, "direction" => "completion"),
+        }
+    }
+}
 
 /// Tells the recorder what each name means. Called once at start.
 pub fn describe() {

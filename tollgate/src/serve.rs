@@ -136,7 +136,8 @@ pub async fn work(loaded: Loaded, data_dir: LockedDataDir, roles: Roles) -> Resu
     let background = TaskTracker::new();
     serve_socket(&background, &core, &data_dir, &stop_serving);
     let router = gateway::http::operators_router(app.clone(), Arc::new(move || recorder.render()));
-    let lanes = Lanes::start(vec![LaneWork { router, requests: app.tasks.clone() }], stop_serving.clone()).map_err(ServeError::Serve)?;
+    let lanes = Lanes::start(vec![LaneWork { entrance: router.into(), requests: app.tasks.clone() }], stop_serving.clone())
+        .map_err(ServeError::Serve)?;
     let abandon = lanes.abandoned();
     let serving = background.spawn(async move {
         lanes.accept_from(listener).await;

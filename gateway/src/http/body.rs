@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::middleware::Next;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderValue};
@@ -76,14 +75,14 @@ async fn discard_within(mut body: Body, bytes_max: usize, timeout: Duration) -> 
 
 /// Reads what is left of a body when its answer is there: a connection can serve the next request only from there on. Where
 /// more is left than that, the answer says that the connection ends.
-pub async fn read_left_over(request: Request<Body>, next: Next) -> Response {
+pub async fn read_left_over<A: Future<Output = Response>>(request: Request<Body>, answer: impl FnOnce(Request<Body>) -> A) -> Response {
     // Who asks before it sends is told by the answer not to.
     if request.body().is_end_stream() || request.headers().contains_key(EXPECT) {
-        return next.run(request).await;
+        return answer(request).await;
     }
     let left = Arc::new(Mutex::new(None));
     let request = request.map(|body| Body::new(GivenBack { body: Some(body), left: Arc::clone(&left) }));
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await;
     let body = left.lock().take();
     if let Some(body) = body.filter(|body: &Body| !body.is_end_stream())
         && !discard_within(body, LEFT_OVER_BYTES_MAX, LEFT_OVER_TIMEOUT).await

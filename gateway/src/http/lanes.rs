@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::entrance::Entrance;
 use super::server::{accept, serve_connection};
 
 /// Connections that wait for a lane to look; a lane that does not is not given more.
@@ -24,7 +24,7 @@ const WAITING_CONNECTIONS_MAX: usize = 1024;
 /// What a lane runs.
 pub struct LaneWork {
     /// Answers the lane's connections. Every lane has one of its own, with upstream connections of its own.
-    pub router: Router,
+    pub entrance: Entrance,
     /// Tasks that requests leave behind; the lane lives until they have ended.
     pub requests: TaskTracker,
 }
@@ -108,7 +108,7 @@ async fn run(mut waiting: mpsc::Receiver<(StdTcpStream, Open)>, work: LaneWork, 
         let Some((stream, open)) = next else { break };
         match TcpStream::from_std(stream) {
             Ok(stream) => {
-                let served = serve_connection(stream, work.router.clone(), stop.clone());
+                let served = serve_connection(stream, work.entrance.clone(), stop.clone());
                 connections.spawn(async move {
                     served.await;
                     drop(open);

@@ -14,6 +14,7 @@ mod causes;
 pub mod chat;
 mod cors;
 mod datasets;
+pub mod entrance;
 pub mod envelope;
 pub mod error;
 pub mod generation;
@@ -31,8 +32,9 @@ mod server;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::OriginalUri;
+use axum::extract::{OriginalUri, Request};
 use axum::http::Method;
+use axum::middleware::Next;
 use axum::routing::get;
 use tower::util::MapResponseLayer;
 
@@ -60,7 +62,9 @@ pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators:
         .with_state(app.clone())
         .merge(operators_router(app, metrics_text))
         .layer(MapResponseLayer::new(move |response| headers.add_to(response)))
-        .layer(axum::middleware::from_fn(body::read_left_over))
+        .layer(axum::middleware::from_fn(async |request: Request, next: Next| {
+            body::read_left_over(request, |request| next.run(request)).await
+        }))
 }
 
 /// What a process answers that takes no requests of clients: alive, ready, metrics.

@@ -1,4 +1,4 @@
-//! Connections in, the router's answers out.
+//! Connections in, answers out.
 //!
 //! `axum::serve` leaves Nagle's algorithm on and has no header timeout; both matter to a gateway, so
 //! connections are served through hyper directly. [`super::lanes`] spreads them over threads.
@@ -6,15 +6,12 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::Router;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
+use super::entrance::Entrance;
 use super::peer::PeerAddress;
 
 /// A client has this long to send its request's head.
@@ -45,14 +42,9 @@ pub(super) async fn accept(listener: &TcpListener, stop: &CancellationToken) -> 
 }
 
 /// Serves one connection to its end; after `stop` it finishes the requests it carries and closes.
-pub(super) async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+pub(super) async fn serve_connection(stream: TcpStream, entrance: Entrance, stop: CancellationToken) {
     let peer = stream.peer_addr().ok().map(PeerAddress);
-    let service = TowerToHyperService::new(router.map_request(move |mut request: http::Request<Incoming>| {
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        request
-    }));
+    let service = entrance.of(peer);
     match first_bytes(&stream, &stop).await {
         Some(first) if first == HTTP2_BEGINNING => {
             let mut builder = http2::Builder::new(TokioExecutor::new());

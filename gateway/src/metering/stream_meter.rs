@@ -16,8 +16,11 @@ use crate::wire::chat_answer::{ChatAnswer, PieceKind};
 use crate::wire::chat_chunk::Finish;
 use crate::wire::finish_reason::FinishReason;
 
-/// Tokens one generated image or sound is taken for when the provider does not say: Gemini's image.
+/// Tokens one generated image is taken for when the provider does not say: Gemini's image.
 pub const MEDIA_OUTPUT_TOKENS: u64 = 1_290;
+/// Base64 characters of generated sound that are one token when the provider does not say: 16 bits at 24 kHz, as streams have
+/// it, with OpenAI's twenty tokens a second.
+const AUDIO_CHARACTERS_PER_TOKEN: u64 = 3_200;
 
 /// What one frame was to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub struct StreamMeter {
     text: TextSample,
     reasoning: TextSample,
     media: u64,
+    audio_characters: u64,
     tool_calls: u64,
     reported: ReportedUsage,
     reported_cost: Option<NanoUsd>,
@@ -65,6 +69,7 @@ impl StreamMeter {
             text: TextSample::default(),
             reasoning: TextSample::default(),
             media: 0,
+            audio_characters: 0,
             tool_calls: 0,
             reported: ReportedUsage::default(),
             reported_cost: None,
@@ -107,6 +112,7 @@ impl StreamMeter {
             match piece.kind {
                 PieceKind::Reasoning => self.reasoning.add(text, self.sample_bytes_max),
                 PieceKind::Media => self.media += 1,
+                PieceKind::Audio => self.audio_characters += text.len() as u64,
                 kind => {
                     self.tool_calls += u64::from(kind == PieceKind::ToolName);
                     self.text.add(text, self.sample_bytes_max);
@@ -137,7 +143,7 @@ impl StreamMeter {
 
     /// Whether anything was delivered that a client would call an answer.
     pub const fn has_output(&self) -> bool {
-        self.delivered_bytes() > 0 || self.media > 0
+        self.delivered_bytes() > 0 || self.media > 0 || self.audio_characters > 0
     }
 
     /// Bytes of generated text so far, as they stand in JSON.
@@ -147,7 +153,7 @@ impl StreamMeter {
 
     /// How many output tokens there are so far, about: for checkpoints and resizing, never for a charge.
     pub fn output_tokens_about(&self) -> u64 {
-        let seen = self.text.tokens_about() + self.reasoning.tokens_about() + self.media * MEDIA_OUTPUT_TOKENS;
+        let seen = self.text.tokens_about() + self.reasoning.tokens_about() + self.media * MEDIA_OUTPUT_TOKENS + self.audio_tokens();
         seen.max(self.reported.completion_tokens().unwrap_or(0))
     }
 
@@ -217,7 +223,7 @@ impl StreamMeter {
                 }
                 // A report is cumulative: it may lag behind what was delivered, never lead it.
                 if counted.completion_tokens() > usage.completion_tokens() {
-                    usage.audio_output = 0;
+                    usage.audio_output = counted.audio_output;
                     usage.text_output = counted.text_output;
                     usage.reasoning = counted.reasoning;
                     usage.image_output = counted.image_output;
@@ -253,8 +259,13 @@ impl StreamMeter {
             text_output: self.text.count(),
             reasoning: self.reasoning.count(),
             image_output: self.media * MEDIA_OUTPUT_TOKENS,
+            audio_output: self.audio_tokens(),
             ..Usage::default()
         }
+    }
+
+    const fn audio_tokens(&self) -> u64 {
+        self.audio_characters.div_ceil(AUDIO_CHARACTERS_PER_TOKEN)
     }
 }
 
@@ -414,6 +425,18 @@ mod tests {
         assert_eq!(usage.text_output, count_text("get{\"a\":1}no"));
         assert_eq!((usage.image_output, usage.tool_calls), (MEDIA_OUTPUT_TOKENS, 1));
         assert!(meter.output_tokens_about() > MEDIA_OUTPUT_TOKENS);
+    }
+
+    #[test]
+    fn sound_is_counted_by_its_length_however_many_pieces_it_comes_in() {
+        let delta = |audio: &str| format!(r#"{{"choices":[{{"index":0,"delta":{{"audio":{audio}}}}}]}}"#);
+        let second = "A".repeat(640);
+        let mut frames = vec![delta(r#"{"id":"a","transcript":"Hello there"}"#)];
+        frames.extend((0..100).map(|_| delta(&format!(r#"{{"id":"a","data":"{second}"}}"#))));
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        let (usage, _) = watch(&frames).count(|| PROMPT);
+        assert_eq!((usage.audio_output, usage.image_output), (20, 0), "a second of sound");
+        assert_eq!(usage.text_output, count_text("Hello there"));
     }
 
     #[test]

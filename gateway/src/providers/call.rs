@@ -42,7 +42,8 @@ pub enum ChannelClient {
 pub struct HttpChannel {
     client: Client<HttpsConnector<HttpConnector<CheckedResolver>>, Full<Bytes>>,
     url: Uri,
-    headers: HeaderMap,
+    document_headers: HeaderMap,
+    stream_headers: HeaderMap,
 }
 
 /// Why a channel cannot be called at all.
@@ -100,12 +101,18 @@ impl HttpChannel {
             .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
-        Ok(Self { client, url, headers })
+        let accepting = |kind| {
+            let mut headers = headers.clone();
+            headers.insert(ACCEPT, HeaderValue::from_static(kind));
+            headers
+        };
+        Ok(Self { client, url, document_headers: accepting("application/json"), stream_headers: accepting("text/event-stream") })
     }
 
     /// The same, with more headers.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers.extend(headers);
+        self.document_headers.extend(headers.clone());
+        self.stream_headers.extend(headers);
         self
     }
 
@@ -141,10 +148,8 @@ impl HttpChannel {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = if stream { self.stream_headers.clone() } else { self.document_headers.clone() };
         request.headers_mut().extend(more);
-        let accept = if stream { "text/event-stream" } else { "application/json" };
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
         let response = match tokio::time::timeout(limits.first_byte_timeout, self.client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(connection_error(&error)),

@@ -4,6 +4,7 @@
 //! Every attempt is recorded with its own outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand::Rng;
@@ -14,14 +15,14 @@ use tokio::time::Instant;
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
 use super::route_told::{nothing_tried, provider_name, route_json};
-use crate::admission::{Admitted, Grant, estimate};
+use crate::admission::{Admitted, Estimate, estimate};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
 use crate::http::error::{ApiError, ErrorType};
 use crate::metering::PromptTokens;
 use crate::metrics::{ATTEMPTS_SKIPPED_TOTAL, ATTEMPTS_TOTAL};
-use crate::providers::AttemptError;
+use crate::providers::{AttemptError, stops_on_disconnect};
 use crate::routing::Plan;
 use crate::routing::health::{Blame, Ending, PassRefusal, observe};
 use crate::settlement::OpenRequest;
@@ -46,7 +47,12 @@ pub struct Attempts<'a> {
     last_failed: Option<Arc<Endpoint>>,
     /// What could not be tried, and why not.
     skipped: Option<PassRefusal>,
-    grant: Grant,
+    /// What is held, and what the request may cost at most by what the gate granted.
+    held: NanoUsd,
+    worst_case: NanoUsd,
+    /// Begun last, and when.
+    begun: Option<(Arc<Endpoint>, Instant)>,
+    pub(super) listener: Arc<Listener>,
     made: Vec<Attempt>,
     /// A second attempt was begun beside another one: once a request.
     pub(super) is_hedged: bool,
@@ -55,6 +61,34 @@ pub struct Attempts<'a> {
     /// What the client is told if nothing answers: the last failure.
     last_error: Option<AttemptError>,
     retry_after_seconds: Option<u64>,
+}
+
+/// Whether anybody still waits for the answer, and whether the attempts under way may be called off when nobody does.
+#[derive(Debug, Default)]
+pub(super) struct Listener {
+    left: AtomicBool,
+    /// An attempt under way is at a provider that generates on without a listener.
+    generates_on: AtomicBool,
+}
+
+impl Listener {
+    fn attempt_begins(&self, stops_on_disconnect: bool) {
+        self.generates_on.fetch_or(!stops_on_disconnect, Ordering::Relaxed);
+    }
+
+    fn attempt_failed(&self) {
+        self.generates_on.store(false, Ordering::Relaxed);
+    }
+
+    /// The client has left. True where the attempts under way end with their calls.
+    pub fn leave(&self) -> bool {
+        self.left.store(true, Ordering::Relaxed);
+        !self.generates_on.load(Ordering::Relaxed)
+    }
+
+    pub fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
 }
 
 impl<'a> Attempts<'a> {
@@ -79,7 +113,10 @@ impl<'a> Attempts<'a> {
             again: None,
             last_failed: None,
             skipped: None,
-            grant: admitted.grant,
+            held: admitted.grant.hold,
+            worst_case: admitted.hold.worst_case,
+            begun: None,
+            listener: Arc::default(),
             made: Vec::with_capacity(1),
             is_hedged: false,
             outrun: None,
@@ -90,6 +127,9 @@ impl<'a> Attempts<'a> {
 
     /// The next endpoint to be asked. When none is left, the error for the client.
     pub async fn next(&mut self, open: &mut OpenRequest) -> Result<Begun, ApiError> {
+        if self.listener.has_left() {
+            return Err(client_left());
+        }
         match self.next_endpoint(open).await {
             Some(begun) => Ok(begun),
             None => Err(self.nothing_answered()),
@@ -100,6 +140,7 @@ impl<'a> Attempts<'a> {
     pub fn fail(&mut self, failed: Failed) -> Result<(), ApiError> {
         let now = Timestamp::now();
         let Failed { endpoint, pass, started, error } = failed;
+        self.listener.attempt_failed();
         let blame = observe::failed(&endpoint, pass.key, &error, now);
         let channel = &endpoint.channel;
         match blame {
@@ -190,7 +231,7 @@ impl<'a> Attempts<'a> {
 
     /// Takes an attempt's place at the endpoint's channel and sees to its hold.
     async fn begin(&mut self, endpoint: Arc<Endpoint>, open: &mut OpenRequest) -> Option<Begun> {
-        let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request);
+        let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request, self.caller.output_tokens_cap);
         let channel = &endpoint.channel;
         let pass = match channel.state.enter(&channel.keys, &channel.limits, estimate.tokens, Timestamp::now()) {
             Ok(pass) => pass,
@@ -200,15 +241,48 @@ impl<'a> Attempts<'a> {
             }
         };
         // The first one's hold was granted as it is, if less with a lower cap.
-        if estimate.hold > self.grant.hold && !Arc::ptr_eq(&endpoint, self.plan.first()) {
-            if !open.resize(estimate.hold).await {
-                self.note(&endpoint, Instant::now(), "hold_refused", None, None);
-                return None;
-            }
-            self.grant = Grant { hold: estimate.hold, output_tokens_cap: self.grant.output_tokens_cap };
+        if !Arc::ptr_eq(&endpoint, self.plan.first()) && !self.secure(&estimate, open).await {
+            self.note(&endpoint, Instant::now(), "hold_refused", None, None);
+            return None;
         }
         self.tried += 1;
+        self.listener.attempt_begins(stops_on_disconnect(channel));
+        self.begun = Some((Arc::clone(&endpoint), Instant::now()));
         Some(Begun { endpoint, estimate, pass, started: Instant::now() })
+    }
+
+    /// Sees to it that what an attempt may cost is held; where the balance does not cover all of it, the output is capped at what
+    /// it covers. False where that is not worth an attempt. **A fallback that is dearer is no way around the balance.**
+    async fn secure(&mut self, estimate: &Estimate, open: &mut OpenRequest) -> bool {
+        // A stream's hold is raised as it goes on; a whole answer's is its last word.
+        let worst_case = if self.caller.request.stream { estimate.hold } else { estimate.worst_case };
+        if estimate.hold <= self.held && worst_case <= self.worst_case {
+            return true;
+        }
+        let less = Some(estimate.hold).filter(|hold| *hold < worst_case);
+        for wanted in std::iter::once(worst_case).chain(less) {
+            if wanted > self.held && open.resize(wanted).await {
+                self.held = wanted;
+                self.worst_case = self.worst_case.max(wanted);
+            }
+            if worst_case <= self.held {
+                return true;
+            }
+        }
+        if self.held < estimate.minimum {
+            return false;
+        }
+        let affordable = estimate.affordable_output_tokens(self.held);
+        self.caller.output_tokens_cap = self.caller.output_tokens_cap.into_iter().chain(affordable).min();
+        true
+    }
+
+    /// The attempt that is under way is called off: its client has left. It is nobody's failure.
+    pub(super) fn call_off(&mut self) {
+        if let Some((endpoint, started)) = self.begun.take() {
+            observe::abandoned(&endpoint, Timestamp::now());
+            self.note(&endpoint, started, "client_left", None, None);
+        }
     }
 
     /// When a second attempt is begun beside this one, if it has not begun to answer by then.
@@ -342,6 +416,11 @@ impl<'a> Attempts<'a> {
             None => answer,
         }
     }
+}
+
+/// Why a request was given up whose client is gone; nobody reads it.
+pub(super) fn client_left() -> ApiError {
+    ApiError::new(ErrorType::Unmapped, "The client left before the answer began.")
 }
 
 /// When the client's first token came, counted from the arrival of its request.

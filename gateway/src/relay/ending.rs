@@ -11,7 +11,7 @@ use crate::control::catalog::Endpoint;
 use crate::control::channel::ProviderKind;
 use crate::http::error::{ApiError, ErrorType};
 use crate::metering::{UsageAnomalies, usage_json};
-use crate::metrics;
+use crate::metrics::{self, RequestCounts};
 use crate::options::UsageChunkChoices;
 use crate::routing::health::Ending;
 use crate::settlement::{OpenRequest, SettleError};
@@ -25,6 +25,10 @@ const PROMPT_TOKENS_ADDED_MAX: u64 = 200_000;
 /// Likewise beyond so many times the output that was allowed. A provider that counts thinking beside its cap has room.
 const BEYOND_CAP: u64 = 2;
 const ANSWER_TOKENS_ADDED_MAX: u64 = 32_768;
+/// Longest id and finish reason kept of a provider.
+const PROVIDER_WORD_BYTES_MAX: usize = 256;
+/// What is on record for a request whose client left before it was answered, as web servers write it.
+const CLIENT_LEFT_STATUS: u16 = 499;
 
 /// How the upstream's answer came to its end.
 #[derive(Debug)]
@@ -89,9 +93,12 @@ pub async fn end(
     record.provider_cost_nanos = provider_cost.map(|cost| cost.saturating_add(outrun_cost.unwrap_or(NanoUsd::ZERO)));
     record.error_type = error_type.map(|kind| kind.as_str().to_owned());
     record.finish_reason = finish.map(|finish| finish.as_str().to_owned());
-    record.native_finish_reason.clone_from(&metered.native_finish);
-    record.upstream_id = metered.upstream_id;
+    // A provider's words are as long as it likes; an event is not.
+    record.native_finish_reason = metered.native_finish.as_deref().map(bounded);
+    record.upstream_id = metered.upstream_id.as_deref().map(bounded);
+    let counts = &attempts.caller.app.settlement.counts;
     count_end(
+        counts,
         &open,
         match &outcome {
             Outcome::Completed | Outcome::BalanceSpent => "ok",
@@ -103,7 +110,7 @@ pub async fn end(
         open.release("zero_completion").await?;
         cost = Charge::default();
     } else {
-        count(&open, &usage, metered.anomalies, cost.total);
+        count(counts, &open, &usage, metered.anomalies, cost.total);
         open.settle(cost.clone(), false).await?;
     }
     Ok(Ended { outcome, finish, native_finish: metered.native_finish, charge: cost, usage, route })
@@ -164,23 +171,41 @@ fn observe(attempts: &Attempts<'_>, (endpoint, started, ttft_ms): (&Endpoint, In
 
 /// Ends a request that no endpoint answered.
 pub async fn end_unanswered(mut open: OpenRequest, attempts: &mut Attempts<'_>, error: ApiError) -> ApiError {
-    let outrun_cost = attempts.cost_of_outrun(&Usage::default());
     let error = error.with_route(attempts.route_json(None));
+    describe_unanswered(&mut open, attempts);
+    open.record.error_type = Some(error.error_type().as_str().to_owned());
+    open.record.http_status = error.status().as_u16();
+    count_end(&attempts.caller.app.settlement.counts, &open, "unanswered");
+    match open.release("upstream_error").await {
+        Ok(_) => error,
+        Err(failure) => spool_failed(failure),
+    }
+}
+
+/// Ends a request whose client left before an answer began: its attempts were called off, and it costs nothing.
+pub async fn end_left(mut open: OpenRequest, attempts: &mut Attempts<'_>) {
+    attempts.call_off();
+    describe_unanswered(&mut open, attempts);
+    open.record.cancelled = true;
+    open.record.http_status = CLIENT_LEFT_STATUS;
+    let id = open.id();
+    ::metrics::counter!(metrics::CLIENTS_LEFT_TOTAL).increment(1);
+    count_end(&attempts.caller.app.settlement.counts, &open, "client_left");
+    if let Err(error) = open.release("client_left").await {
+        tracing::error!(error = &error as &dyn std::error::Error, request.id = %id, "a request whose client left could not be ended");
+    }
+}
+
+/// What is known of a request that was not answered.
+fn describe_unanswered(open: &mut OpenRequest, attempts: &mut Attempts<'_>) {
+    open.record.provider_cost_nanos = attempts.cost_of_outrun(&Usage::default());
     if let Some(endpoint) = attempts.last_asked() {
         open.record.channel = endpoint.channel.name.to_string();
         open.record.provider = endpoint.channel.provider_name.to_string();
         open.record.model = endpoint.model.to_string();
     }
-    attempts.write_into(&mut open);
-    note_duration(&mut open, attempts.caller.received);
-    open.record.provider_cost_nanos = outrun_cost;
-    open.record.error_type = Some(error.error_type().as_str().to_owned());
-    open.record.http_status = error.status().as_u16();
-    count_end(&open, "unanswered");
-    match open.release("upstream_error").await {
-        Ok(_) => error,
-        Err(failure) => spool_failed(failure),
-    }
+    attempts.write_into(open);
+    note_duration(open, attempts.caller.received);
 }
 
 /// The end could not be made durable: the client must not get the rest of its answer.
@@ -224,31 +249,52 @@ fn within_reason((usage, steps): (Usage, u64), endpoint: &Endpoint, attempts: &A
     bounded
 }
 
-/// Takes output tokens away until the charge fits the hold.
-fn within_hold(table: &PriceTable, usage: Usage, hold: NanoUsd) -> Usage {
-    let fits = |text_output| charge(table, &Usage { text_output, ..usage }).is_ok_and(|cost| cost.total <= hold);
-    let (mut low, mut high) = (0, usage.text_output);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if fits(middle) { low = middle } else { high = middle - 1 }
+/// Takes output tokens away, of one kind after the other, until the charge fits the hold.
+fn within_hold(table: &PriceTable, mut usage: Usage, hold: NanoUsd) -> Usage {
+    let kinds: [fn(&mut Usage) -> &mut u64; 4] =
+        [|usage| &mut usage.text_output, |usage| &mut usage.reasoning, |usage| &mut usage.image_output, |usage| &mut usage.audio_output];
+    for kind in kinds {
+        let mut tried = usage;
+        let mut fits = |tokens| {
+            *kind(&mut tried) = tokens;
+            charge(table, &tried).is_ok_and(|cost| cost.total <= hold)
+        };
+        let (mut low, mut high) = (0, *kind(&mut usage));
+        if fits(high) {
+            return usage;
+        }
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if fits(middle) { low = middle } else { high = middle - 1 }
+        }
+        *kind(&mut usage) = low;
     }
-    Usage { text_output: low, ..usage }
+    usage
+}
+
+/// The beginning of a word that is kept of a provider.
+fn bounded(word: &str) -> String {
+    word[..word.floor_char_boundary(PROVIDER_WORD_BYTES_MAX)].to_owned()
 }
 
 /// Counts a request that ended, answered or not.
-fn count_end(open: &OpenRequest, outcome: &'static str) {
+fn count_end(counts: &RequestCounts, open: &OpenRequest, outcome: &'static str) {
     let record = &open.record;
-    ::metrics::counter!(metrics::REQUESTS_TOTAL, "route" => record.api_type.clone(), "outcome" => outcome).increment(1);
-    ::metrics::histogram!(metrics::REQUEST_DURATION_SECONDS).record(record.duration_ms as f64 / 1e3);
+    if outcome == "ok" {
+        counts.answered.increment(1);
+    } else {
+        ::metrics::counter!(metrics::REQUESTS_TOTAL, "route" => metrics::CHAT_ROUTE, "outcome" => outcome).increment(1);
+    }
+    counts.duration_seconds.record(record.duration_ms as f64 / 1e3);
     if let Some(ttft_ms) = record.ttft_ms {
-        ::metrics::histogram!(metrics::TIME_TO_FIRST_TOKEN_SECONDS).record(ttft_ms as f64 / 1e3);
+        counts.first_token_seconds.record(ttft_ms as f64 / 1e3);
     }
 }
 
-fn count(open: &OpenRequest, usage: &Usage, anomalies: UsageAnomalies, charged: NanoUsd) {
-    ::metrics::counter!(metrics::CHARGED_NANOS_TOTAL).increment(u64::try_from(charged.nanos()).unwrap_or(0));
-    ::metrics::counter!(metrics::TOKENS_TOTAL, "direction" => "prompt").increment(usage.prompt_tokens());
-    ::metrics::counter!(metrics::TOKENS_TOTAL, "direction" => "completion").increment(usage.completion_tokens());
+fn count(counts: &RequestCounts, open: &OpenRequest, usage: &Usage, anomalies: UsageAnomalies, charged: NanoUsd) {
+    counts.charged_nanos.increment(u64::try_from(charged.nanos()).unwrap_or(0));
+    counts.prompt_tokens.increment(usage.prompt_tokens());
+    counts.completion_tokens.increment(usage.completion_tokens());
     if usage.source != UsageSource::Provider {
         ::metrics::counter!(metrics::USAGE_ESTIMATED_TOTAL).increment(1);
     }

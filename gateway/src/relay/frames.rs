@@ -109,9 +109,10 @@ impl Frames {
         std::mem::take(&mut self.held_back)
     }
 
-    /// Whether anything has come that the client should see.
+    /// Whether the answer has begun: with something that the client should see, or with thoughts that it does not want to see
+    /// and pays for.
     pub fn has_begun(&self) -> bool {
-        !self.ready.is_empty() || !self.held_back.is_empty()
+        !self.ready.is_empty() || !self.held_back.is_empty() || self.meter.has_output()
     }
 
     pub const fn has_ended(&self) -> bool {
@@ -124,7 +125,7 @@ impl Frames {
     }
 
     fn event(&mut self, data: Bytes) {
-        match self.answer.scan(data) {
+        match self.answer.scan(in_one_line(data)) {
             Ok(Scanned::Object) => {}
             Ok(Scanned::Done) => return self.complete(),
             Err(_) if self.has_ended => return,
@@ -174,6 +175,14 @@ impl Frames {
     }
 }
 
+/// An event of several `data:` lines as one: between members of JSON a line break is nothing but space.
+fn in_one_line(data: Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &data).is_none() {
+        return data;
+    }
+    data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use schemas::RequestId;
@@ -210,6 +219,24 @@ mod tests {
         assert!(!frames.meter.has_failed() && frames.take_end().is_none() && frames.take_held_back().is_empty());
         push(&mut frames, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n");
         assert!(frames.has_ended() && frames.meter.measure().is_some(), "nothing is left to be waited for");
+    }
+
+    #[test]
+    fn an_event_of_several_lines_leaves_as_one() {
+        let mut frames = frames(1);
+        push(&mut frames, "data: {\"choices\":\ndata: [{\"index\":0,\ndata: \"delta\":{\"content\":\"hi\"}}]}\n\n");
+        let output = frames.take_output().map(|output| String::from_utf8_lossy(&output).into_owned()).unwrap_or_default();
+        assert!(output.starts_with("data: {") && output.ends_with("}\n\n"), "{output}");
+        assert_eq!(output.trim_end().lines().count(), 1, "{output}");
+    }
+
+    #[test]
+    fn thoughts_that_nobody_wants_to_see_begin_an_answer_that_is_paid_for() {
+        let identity = AnswerIdentity { id: RequestId::mint(), created: 0, model: "m", provider: "p" };
+        let mut frames = Frames::new(ChunkRewriter::new(&identity).hiding_reasoning(true), 1);
+        push(&mut frames, "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"let me think\"}}]}\n\n");
+        assert!(frames.has_begun() && frames.meter.output_tokens_about() > 0);
+        assert!(frames.take_output().is_none());
     }
 
     #[test]

@@ -93,7 +93,8 @@ pub(super) async fn first_of_two(
         return Ok(leading.await);
     };
     let hedge = Outrun::of(&second);
-    let mut beside = Box::pin(begin_stream(caller, names, second));
+    // Its cap may be lower than the first one's.
+    let mut beside = Box::pin(begin_stream(attempts.caller, names, second));
     let (first_end, other, rest, is_hedge) = tokio::select! {
         biased;
         end = &mut leading => (end, hedge, beside, false),

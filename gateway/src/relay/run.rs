@@ -18,9 +18,13 @@ use crate::control::catalog::Key;
 use crate::http::chat::{ChatRequest, RequestError};
 use crate::http::error::{ApiError, Dialect};
 use crate::http::idempotency::{self, claim_of};
+use crate::metrics::CHAT_ROUTE;
 use crate::providers::anthropic::native::NativeRequest;
 use crate::routing;
 use crate::settlement::OpenRequest;
+
+/// About how many headers an answer has when it leaves; room for them is made once.
+const ANSWER_HEADERS: usize = 12;
 
 /// A chat request as it arrived.
 pub struct ChatJob {
@@ -122,7 +126,7 @@ fn new_record(job: &ChatJob, request: &ChatRequest<'_>, plan: &routing::Plan, ad
     RequestRecord {
         admitted_at: admitted.admitted_at,
         api_key_id: Some(job.key.record.id),
-        api_type: "completions".to_owned(),
+        api_type: CHAT_ROUTE.to_owned(),
         app_title: job.app_title.clone(),
         app_url: job.app_url.clone(),
         attempts: Vec::with_capacity(1),
@@ -151,7 +155,7 @@ fn new_record(job: &ChatJob, request: &ChatRequest<'_>, plan: &routing::Plan, ad
 
 /// Where the answer's head goes, once.
 pub struct Reply {
-    sender: Option<oneshot::Sender<Response>>,
+    pub(super) sender: Option<oneshot::Sender<Response>>,
     id: Option<RequestId>,
     /// Display name of the provider that answers.
     pub provider: Option<Arc<str>>,
@@ -166,6 +170,7 @@ impl Reply {
     /// Sends the head; every answer to an accepted request names it.
     pub fn send(&mut self, mut response: Response) {
         let Some(sender) = self.sender.take() else { return };
+        response.headers_mut().reserve(ANSWER_HEADERS);
         if let Some(id) = self.id
             && let Ok(value) = http::HeaderValue::try_from(id.to_string())
         {

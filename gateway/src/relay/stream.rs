@@ -17,10 +17,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use schemas::Timestamp;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::attempts::{Attempts, created, note_first_token};
+use super::attempts::{Attempts, client_left, created, note_first_token};
 use super::calling::{Answered, Begun, Caller, Failed};
 use super::client_side::{ClientBody, ClientStream};
-use super::ending::{Outcome, end, end_unanswered, spool_failed};
+use super::ending::{Outcome, end, end_left, end_unanswered, spool_failed};
 use super::frames::{Frames, StreamEnd};
 use super::hedging::{Found, Names, first_of_two};
 use super::metered::measure;
@@ -52,6 +52,10 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
     let found = find_first_frame(&mut attempts, &mut open, &mut client, &mut tick).await;
     let (answered, frames) = match found {
         Ok(found) => found,
+        Err(_) if attempts.listener.has_left() => {
+            Box::pin(end_left(open, &mut attempts)).await;
+            return Ok(());
+        }
         Err(error) => {
             let (id, created, model) = (open.id(), created(&open), open.record.model.clone());
             let error = Box::pin(end_unanswered(open, &mut attempts, error)).await;
@@ -82,12 +86,17 @@ async fn find_first_frame(
     let abort = open.abort.clone();
     let keep_alive_interval = attempts.caller.app.options.keep_alive_interval;
     let mut silent_since = Instant::now();
+    let listener = Arc::clone(&attempts.listener);
     let mut search = Box::pin(search(attempts, open));
     loop {
         tokio::select! {
             biased;
             found = &mut search => return found,
             () = abort.cancelled() => return Err(stopped_error()),
+            // Elsewhere what is under way goes on, because it will be billed to us; nothing else is begun.
+            () = client.gone(), if !listener.has_left() => if listener.leave() {
+                return Err(client_left());
+            },
             _ = tick.tick() => {
                 if silent_since.elapsed() >= keep_alive_interval {
                     client.begin().await?;
@@ -388,6 +397,14 @@ impl<'a> Client<'a> {
 
     async fn send(&mut self, piece: Bytes) -> bool {
         self.stream.send(piece).await
+    }
+
+    /// Resolves when the client has left, whether its head was sent or not.
+    async fn gone(&mut self) {
+        match &mut self.reply.sender {
+            Some(sender) => sender.closed().await,
+            None => self.stream.closed().await,
+        }
     }
 
     /// Resolves when the client has left; independent of `self`, so that it can be awaited beside sending.

@@ -3,7 +3,7 @@
 //! What a person set comes first, in the order of `STEPS`; what only the moment forbids (a breaker, a limit of the
 //! channel) comes last, so that an endpoint removed by it would otherwise have been asked.
 
-use schemas::Timestamp;
+use schemas::{Timestamp, TokenKind};
 
 use super::asked::Asked;
 use super::health::PassRefusal;
@@ -207,10 +207,14 @@ pub fn by_moment(endpoint: &Endpoint, asked: &Asked) -> Option<Removal> {
     channel.state.refusal(&channel.keys, &channel.limits, asked.now).map(Removal::Channel)
 }
 
+/// By the price a prompt as long as this one has.
 fn too_dear(endpoint: &Endpoint, asked: &Asked) -> Option<&'static str> {
-    let (price, most) = (&endpoint.price.table, &asked.object.max_price);
-    let request = price.request.unwrap_or(schemas::PicoUsd::ZERO);
-    let kinds =
-        [("prompt", price.prompt, most.prompt), ("completion", price.completion, most.completion), ("request", request, most.request)];
-    kinds.into_iter().find(|(_, price, most)| most.is_some_and(|most| *price > most)).map(|(kind, _, _)| kind)
+    let most = &asked.object.max_price;
+    let price = |kind| endpoint.price.table.price(kind, asked.prompt_tokens);
+    let kinds = [
+        ("prompt", TokenKind::UncachedInput, most.prompt),
+        ("completion", TokenKind::TextOutput, most.completion),
+        ("request", TokenKind::Request, most.request),
+    ];
+    kinds.into_iter().find(|(_, kind, most)| most.is_some_and(|most| price(*kind) > most)).map(|(name, _, _)| name)
 }

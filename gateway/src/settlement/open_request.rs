@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::in_flight::InFlight;
 use super::record::{AcceptedRecord, ProgressRecord};
 use crate::control::store::StoreError;
+use crate::metrics::RequestCounts;
 
 /// A gateway whose spool refused a request is unready for so long; without traffic it is asked again then.
 const REFUSED_LATELY_MICROS: i64 = 10_000_000;
@@ -25,6 +26,7 @@ pub struct Settlement {
     pub spool: Spool,
     pub gate: BalanceGate,
     pub in_flight: InFlight,
+    pub counts: RequestCounts,
     /// When the spool last refused a request.
     refused_micros: AtomicI64,
 }
@@ -60,7 +62,7 @@ pub struct Finished {
 
 impl Settlement {
     pub fn new(spool: Spool, gate: BalanceGate) -> Self {
-        Self { spool, gate, in_flight: InFlight::default(), refused_micros: AtomicI64::new(0) }
+        Self { spool, gate, in_flight: InFlight::default(), counts: RequestCounts::new(), refused_micros: AtomicI64::new(0) }
     }
 
     /// Whether the spool took no request a moment ago: it, or its disk, is full.

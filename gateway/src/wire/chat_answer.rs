@@ -125,8 +125,10 @@ pub enum PieceKind {
     /// The name in a tool call's first piece: one of these per call.
     ToolName,
     ToolArguments,
-    /// Images or audio the model made.
+    /// Images the model made.
     Media,
+    /// Sound the model made, as it stands: base64.
+    Audio,
 }
 
 impl ChatAnswer {
@@ -325,6 +327,10 @@ impl ChatAnswer {
                 self.walk_tool_calls(scanner, data)?;
                 continue;
             }
+            if first == b'{' && key.is(data, "audio") {
+                self.walk_audio(scanner, data)?;
+                continue;
+            }
             if first == b'{' && key.is(data, "function_call") {
                 self.walk_function(scanner, data)?;
                 continue;
@@ -354,7 +360,7 @@ impl ChatAnswer {
                 reasoning = if reasoning.len() >= piece.len() { reasoning } else { piece };
             } else if key.is(data, "reasoning_details") {
                 reasoning_details = piece;
-            } else if key.is(data, "audio") || key.is(data, "images") {
+            } else if key.is(data, "images") {
                 self.add(PieceKind::Media, piece)?;
             }
         }
@@ -381,6 +387,26 @@ impl ChatAnswer {
                 } else {
                     scanner.value()?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sound comes in many pieces, with the words that are said in it.
+    fn walk_audio(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {
+        scanner.open_object()?;
+        let mut is_first = true;
+        while let Some(key) = scanner.next_key(is_first)? {
+            is_first = false;
+            let first = scanner.peek()?;
+            let value = scanner.value()?;
+            if first != b'"' {
+                continue;
+            }
+            if key.is(data, "data") {
+                self.add(PieceKind::Audio, inside(value))?;
+            } else if key.is(data, "transcript") {
+                self.add(PieceKind::Content, inside(value))?;
             }
         }
         Ok(())

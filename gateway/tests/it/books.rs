@@ -46,7 +46,7 @@ pub struct Books {
     pub first: Bootstrapped,
     analytics_position: watch::Receiver<u64>,
     ledger_progress: watch::Receiver<WorkerProgress>,
-    router: Router,
+    pub router: Router,
     log: EventLog,
     requests: TaskTracker,
     stop: CancellationToken,
@@ -174,7 +174,7 @@ impl Books {
     pub async fn serve(&self, dashboard: &Arc<Dashboard>) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let work = LaneWork { router: gateway::dashboard::router(Arc::clone(dashboard)), requests: self.requests.clone() };
+        let work = LaneWork { entrance: gateway::dashboard::router(Arc::clone(dashboard)).into(), requests: self.requests.clone() };
         let lanes = Lanes::start(vec![work], self.stop.clone()).unwrap();
         self.tasks.spawn(async move {
             lanes.accept_from(listener).await;

@@ -7,6 +7,7 @@ mod books;
 mod chat;
 mod control;
 mod databases;
+mod entrance;
 mod identity;
 mod messages;
 mod openapi;

@@ -116,7 +116,8 @@ impl Layers {
         self.top_keys().any(|known| known == key)
     }
 
-    fn top_keys(&self) -> impl Iterator<Item = &str> {
+    /// What the file's own level may have.
+    pub fn top_keys(&self) -> impl Iterator<Item = &str> {
         let with_default = self.defaults.as_table().into_iter().flat_map(Table::keys).map(String::as_str);
         with_default.chain(KEYS_WITHOUT_DEFAULT.iter().copied())
     }

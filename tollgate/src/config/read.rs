@@ -23,7 +23,7 @@ pub fn read<T: DeserializeOwned>(layers: &Layers, at: &KeyPath, mut value: Value
         let message = error.inner().message().trim().to_owned();
         // What is missing because it was taken out was told already.
         if missing_field(&message).is_none_or(|field| !taken_out.contains(&path.key(field))) {
-            problems.push(Problem { place: layers.place(&path), message: explain(&path, &message) });
+            problems.push(Problem { place: layers.place(&path), message: explain(layers, &path, &message) });
         }
         let inner = KeyPath(path.0[at.0.len()..].to_vec());
         let default = path.find(&layers.defaults).cloned();
@@ -50,10 +50,13 @@ fn mend(value: &mut Value, path: &KeyPath, default: Option<Value>) -> bool {
 }
 
 /// serde's words made into ours: which key, what is wrong, what to write instead.
-fn explain(path: &KeyPath, message: &str) -> String {
+fn explain(layers: &Layers, path: &KeyPath, message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let names = quoted(rest);
         let (unknown, known) = names.split_first().map_or(("", &[][..]), |(unknown, known)| (*unknown, known));
+        // The file's own level has more than the type it is read into: channels are read apart.
+        let top: Vec<&str> = layers.top_keys().collect();
+        let known = if path.0.len() == 1 { &top[..] } else { known };
         return match nearest(unknown, known.iter().copied()) {
             Some(meant) => format!("unknown key `{path}`; did you mean `{meant}`?"),
             None if known.is_empty() => format!("unknown key `{path}`"),

@@ -184,6 +184,12 @@ fn one_bracket_too_few_is_explained() {
 }
 
 #[test]
+fn a_misspelled_list_is_explained_though_it_is_read_apart() {
+    let found = problems("[[chanels]]\nname = \"main\"\n", &nothing());
+    assert_eq!(found, ["tollgate.toml:1: unknown key `chanels`; did you mean `channels`?"]);
+}
+
+#[test]
 fn two_channels_with_one_name_are_refused() {
     let found = problems(&format!("{CHANNEL}{CHANNEL}"), &nothing());
     assert_eq!(found, ["tollgate.toml:12: `channels[1].name` repeats the name of channels[0]: main"]);

@@ -121,7 +121,8 @@ impl Core {
         progress.ledger.send_replace(booked);
         roles::spawn_shipper(&tasks, &stores, &progress, Arc::clone(&readiness), carriers.clone());
         if here.projector {
-            roles::spawn_projector(&tasks, &stores, &progress, carriers.clone());
+            let is_alone = !here.gateway && !here.ledger;
+            roles::spawn_projector(&tasks, &stores, &progress, is_alone.then(|| Arc::clone(&readiness)), carriers.clone());
         }
         if !is_shared(&stores.gate) {
             catch_up(&tasks, &stores, &progress, &readiness).await?;

@@ -23,6 +23,9 @@ pub const LEDGER: &str = "the ledger (halted; see the log)";
 /// What `/readyz` calls the shipper when it stopped.
 pub const SHIPPER: &str = "the shipper (stopped; see the log)";
 
+/// What `/readyz` of a process that only projects calls the projector when it stopped.
+pub const PROJECTOR: &str = "the projector (stopped; see the log)";
+
 /// What `/readyz` calls a gate that does not authorise.
 pub const GATE: &str = "the balance gate";
 
@@ -75,12 +78,22 @@ pub fn spawn_follower(tasks: &TaskTracker, stores: &Stores, progress: &RolesProg
     tasks.spawn(follow_ledger(stores.ledger.clone(), stores.spool.clone(), progress.ledger.clone(), cancel));
 }
 
-/// Starts the projector. Its failure stops statistics, not requests.
-pub fn spawn_projector(tasks: &TaskTracker, stores: &Stores, progress: &RolesProgress, cancel: CancellationToken) {
+/// Starts the projector. Its failure stops statistics, not requests: only a process that does nothing else has
+/// `readiness` to lose.
+pub fn spawn_projector(
+    tasks: &TaskTracker,
+    stores: &Stores,
+    progress: &RolesProgress,
+    readiness: Option<Arc<Readiness>>,
+    cancel: CancellationToken,
+) {
     let worker = projector::worker::run(stores.analytics.clone(), stores.log.clone(), progress.projector.clone(), cancel);
     tasks.spawn(async move {
         if let Err(error) = worker.await {
             tracing::error!(error = &error as &dyn std::error::Error, "projector stopped; statistics stand still");
+            if let Some(readiness) = readiness {
+                readiness.lost(PROJECTOR);
+            }
         }
     });
 }

@@ -11,6 +11,7 @@ use gateway::control::ControlError;
 use gateway::control::board::HealthBoard;
 use gateway::control::store::Act;
 use gateway::dashboard::Dashboard;
+use gateway::http::entrance::Entrance;
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::operators::MetricsText;
 use gateway::signin::SignIn;
@@ -78,9 +79,10 @@ impl Running {
         drop(alone);
         let background = TaskTracker::new();
         let metrics_text: MetricsText = Arc::new(move || recorder.render());
-        let works = (0..lanes_wanted()).map(|_| LaneWork {
-            router: gateway::http::router(app.with_own_connections(), Arc::clone(&dashboard), Arc::clone(&metrics_text)),
-            requests: app.tasks.clone(),
+        let works = (0..lanes_wanted()).map(|_| {
+            let app = app.with_own_connections();
+            let router = gateway::http::router(app.clone(), Arc::clone(&dashboard), Arc::clone(&metrics_text));
+            LaneWork { requests: app.tasks.clone(), entrance: Entrance::new(app, router) }
         });
         let lanes = Lanes::start(works.collect(), stop_serving.clone()).map_err(ServeError::Serve)?;
         serve_socket(&background, &core, &data_dir, &stop_serving);

@@ -13,6 +13,7 @@ use http::header::{CACHE_CONTROL, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use schemas::Timestamp;
 use serde::Serialize;
+use tower_http::compression::CompressionLayer;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -47,6 +48,8 @@ pub fn routes() -> OpenApiRouter<Arc<Services>> {
         // The same where a client does not encode the slash.
         .route("/models/{author}/{slug}", get(retrieve_model_in_parts))
         .routes(routes!(list_providers))
+        // Hundreds of models are half a megabyte, and much the same.
+        .layer(CompressionLayer::new())
 }
 
 /// A list of models. `object` is what OpenAI's SDKs expect of a list.

@@ -112,7 +112,8 @@ impl<'a> ChatRequest<'a> {
             let value = member(name).map(|value| read::<u64>(name, value, "a positive integer")).transpose()?;
             if value == Some(0) { Err(RequestError::field(name, format!("{name} must be at least 1"))) } else { Ok(value) }
         };
-        let output_tokens_cap = cap("max_completion_tokens")?.or(cap("max_tokens")?);
+        // By both names, the lower one: no provider obeys the higher.
+        let output_tokens_cap = cap("max_completion_tokens")?.into_iter().chain(cap("max_tokens")?).min();
         let choices = cap("n")?.unwrap_or(1);
         if choices > CHOICES_MAX {
             return Err(RequestError::field("n", format!("n must be at most {CHOICES_MAX}")));

@@ -29,6 +29,9 @@ const OURS: [&str; 13] = [
     "include_reasoning",
 ];
 
+/// A cap on the output, by its two names.
+const CAP_MEMBERS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+
 /// What an endpoint's body has in its own way.
 #[derive(Debug, Clone, Copy)]
 pub struct UpstreamForm<'a> {
@@ -47,26 +50,40 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
     let mut body = Vec::with_capacity(length + model.len() + 96);
     body.extend_from_slice(b"{\"model\":");
     push_string(&mut body, model);
-    let cap_member = quirks.cap_name.unwrap_or_else(|| cap_member(request));
-    // Where only one name is understood, the client's cap goes by that one.
-    let output_tokens_cap = output_tokens_cap.or_else(|| quirks.cap_name.and(request.output_tokens_cap));
+    let has_both_caps = CAP_MEMBERS.iter().all(|name| request.member(name).is_some());
+    // Where only one name is understood, the client's cap goes by that one. By two names it is one cap: what is held for it
+    // must be what is obeyed.
+    let is_rewritten = quirks.cap_name.is_some() || has_both_caps;
+    let output_tokens_cap = output_tokens_cap.or_else(|| request.output_tokens_cap.filter(|_| is_rewritten));
     let drops_reasoning = quirks.reasoning != ReasoningForm::Object;
     for (index, (key, value)) in request.members.iter().enumerate() {
-        let replaced_cap = output_tokens_cap.is_some() && (key == "max_tokens" || key == "max_completion_tokens");
+        let replaced_cap = output_tokens_cap.is_some() && CAP_MEMBERS.contains(&&**key);
         let repeated = request.members[index + 1..].iter().any(|(later, _)| later == key);
         let is_not_understood = !dropped.is_empty() && !dropped.in_common(ParameterSet::of(key)).is_empty();
         let is_ours = OURS.contains(&&**key) || (drops_reasoning && key == "reasoning");
         if is_ours || replaced_cap || repeated || is_not_understood || quirks.left_out.contains(&&**key) {
             continue;
         }
-        if key == "messages" && !quirks.left_out_of_messages.is_empty() {
-            push_messages(&mut body, value, quirks.left_out_of_messages);
-        } else {
-            push_member(&mut body, key, value);
+        match &**key {
+            "messages" if !quirks.left_out_of_messages.is_empty() => {
+                push_member_without(
+                    &mut body,
+                    key,
+                    value,
+                    &Without { names: [quirks.left_out_of_messages, quirks.left_out], below: &["content", "tool_calls"] },
+                );
+            }
+            "tools" if !quirks.left_out.is_empty() => {
+                push_member_without(&mut body, key, value, &Without { names: [&[], quirks.left_out], below: &["function"] });
+            }
+            _ => push_member(&mut body, key, value),
         }
     }
     if let Some(cap) = output_tokens_cap {
-        body.extend_from_slice(format!(",\"{cap_member}\":{cap}").as_bytes());
+        let names = quirks.cap_name.map_or_else(|| cap_members(request), |name| vec![name]);
+        for name in names {
+            body.extend_from_slice(format!(",\"{name}\":{cap}").as_bytes());
+        }
     }
     if quirks.reasoning == ReasoningForm::Effort {
         push_effort(&mut body, request);
@@ -78,9 +95,10 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
     Bytes::from(body)
 }
 
-/// The name under which the client capped its output; the widely understood one where it did not.
-fn cap_member(request: &ChatRequest<'_>) -> &'static str {
-    if request.member("max_completion_tokens").is_some() { "max_completion_tokens" } else { "max_tokens" }
+/// The names under which the client capped its output; the widely understood one where it did not.
+fn cap_members(request: &ChatRequest<'_>) -> Vec<&'static str> {
+    let named: Vec<&str> = CAP_MEMBERS.into_iter().filter(|name| request.member(name).is_some()).collect();
+    if named.is_empty() { vec!["max_tokens"] } else { named }
 }
 
 /// The effort of a `reasoning` object, under the name of providers that take a word.
@@ -107,26 +125,54 @@ fn push_stream_options(body: &mut Vec<u8>, given: Option<&RawValue>) {
     body.extend_from_slice(serde_json::Value::Object(options).to_string().as_bytes());
 }
 
-/// The messages without members that this provider refuses.
-fn push_messages(body: &mut Vec<u8>, messages: &RawValue, left_out: &[&str]) {
-    let text = messages.get();
-    body.extend_from_slice(b",\"messages\":[");
-    for (index, message) in elements(text).filter_map(Result::ok).enumerate() {
-        let message = message.of_str(text);
-        body.extend_from_slice(if index > 0 { b",{".as_slice() } else { b"{" });
-        let kept = members(message).filter_map(Result::ok);
-        let kept = kept.filter(|member| !left_out.iter().any(|name| member.key.is(message.as_bytes(), name)));
-        for (place, member) in kept.enumerate() {
-            if place > 0 {
-                body.push(b',');
+/// Members that a provider refuses, wherever it meets them.
+struct Without<'a> {
+    names: [&'a [&'a str]; 2],
+    /// In which members of an object there may be more of them. What else is in it is the client's own and is copied.
+    below: &'a [&'a str],
+}
+
+fn push_member_without(body: &mut Vec<u8>, key: &str, value: &RawValue, without: &Without<'_>) {
+    body.push(b',');
+    push_string(body, key);
+    body.push(b':');
+    push_without(body, value.get(), without);
+}
+
+/// A list, or an object, without those members; any other value as it is.
+fn push_without(body: &mut Vec<u8>, text: &str, without: &Without<'_>) {
+    match text.as_bytes().first() {
+        Some(b'[') => {
+            body.push(b'[');
+            for (place, element) in elements(text).filter_map(Result::ok).enumerate() {
+                if place > 0 {
+                    body.push(b',');
+                }
+                push_without(body, element.of_str(text), without);
             }
-            body.extend_from_slice(member.key.quoted().of(message.as_bytes()));
-            body.push(b':');
-            body.extend_from_slice(member.value.of(message.as_bytes()));
+            body.push(b']');
         }
-        body.push(b'}');
+        Some(b'{') => {
+            body.push(b'{');
+            let kept = members(text).filter_map(Result::ok);
+            let kept = kept.filter(|member| !without.names.iter().copied().flatten().any(|name| member.key.is(text.as_bytes(), name)));
+            for (place, member) in kept.enumerate() {
+                if place > 0 {
+                    body.push(b',');
+                }
+                body.extend_from_slice(member.key.quoted().of(text.as_bytes()));
+                body.push(b':');
+                let value = member.value.of_str(text);
+                if without.below.iter().any(|name| member.key.is(text.as_bytes(), name)) {
+                    push_without(body, value, without);
+                } else {
+                    body.extend_from_slice(value.as_bytes());
+                }
+            }
+            body.push(b'}');
+        }
+        _ => body.extend_from_slice(text.as_bytes()),
     }
-    body.push(b']');
 }
 
 fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
@@ -174,9 +220,39 @@ mod tests {
 
     #[test]
     fn a_lowered_cap_is_sent_under_the_clients_own_name() {
-        let sent = upstream(r#"{"messages":[{"role":"user"}],"max_completion_tokens":900,"max_tokens":800}"#, Some(20));
+        let sent = upstream(r#"{"messages":[{"role":"user"}],"max_completion_tokens":900}"#, Some(20));
         assert_eq!((&sent["max_completion_tokens"], sent.get("max_tokens")), (&20.into(), None));
+        for cap in [None, Some(20)] {
+            let sent = upstream(r#"{"messages":[{"role":"user"}],"max_completion_tokens":900,"max_tokens":800}"#, cap);
+            let effective = serde_json::json!(cap.unwrap_or(800));
+            assert_eq!((&sent["max_completion_tokens"], &sent["max_tokens"]), (&effective, &effective), "one cap, whichever is obeyed");
+        }
         assert_eq!(upstream(r#"{"messages":[{"role":"user"}]}"#, Some(20))["max_tokens"], 20);
+    }
+
+    #[test]
+    fn strict_hosts_get_no_cache_marks_wherever_clients_write_them() {
+        let body = r#"{"messages":[{"role":"user","cache_control":{"type":"ephemeral"},"content":[
+                {"type":"text","text":"{\"cache_control\":1}","cache_control":{"type":"ephemeral"}}]},
+                {"role":"assistant","content":"x","tool_calls":[{"id":"c","cache_control":{},"type":"function","function":{"name":"f","arguments":"{}"}}]}],
+            "tools":[{"type":"function","cache_control":{"type":"ephemeral"},"function":{"name":"f","cache_control":{},
+                "parameters":{"type":"object","properties":{"cache_control":{"type":"string"}}}}}]}"#;
+        let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+        let sent = |host: &str| -> serde_json::Value {
+            serde_json::from_slice(&upstream_body(&request, form("m", None, &Quirks::of_host(host)))).unwrap()
+        };
+        assert_eq!(
+            sent("api.groq.com"),
+            serde_json::json!({
+                "model": "m",
+                "messages": [
+                    { "role": "user", "content": [{ "type": "text", "text": "{\"cache_control\":1}" }] },
+                    { "role": "assistant", "content": "x", "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" } }] },
+                ],
+                "tools": [{ "type": "function", "function": { "name": "f", "parameters": { "type": "object", "properties": { "cache_control": { "type": "string" } } } } }],
+            })
+        );
+        assert_eq!(sent("unknown.example")["tools"][0]["cache_control"]["type"], "ephemeral");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use http_body::{Body, Frame as BodyFrame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::content::{Said, has_text, said};
 use super::message::stop_reason;
 use super::usage::{NOTHING_YET, NativeUsage, usage_json};
 use crate::http::error::anthropic_error_json;
@@ -261,7 +262,7 @@ impl Events {
     }
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut String) {
-        let has_text = |raw: &&RawValue| raw.get().len() > 2 && raw.get().starts_with('"');
+        let has_text = |raw: &&RawValue| has_text(raw);
         if let Some(text) = delta.reasoning.filter(has_text).or(delta.reasoning_content.filter(has_text)) {
             self.has_plain_thoughts = true;
             let index = self.block(Kind::Thinking, out);
@@ -285,9 +286,17 @@ impl Events {
                 push_stop(index, out);
             }
         }
-        for text in [delta.content, delta.refusal].into_iter().flatten().filter(has_text) {
-            let index = self.block(Kind::Text, out);
-            push_delta(index, "text_delta", "text", text, out);
+        for said in [delta.content, delta.refusal].into_iter().flatten().flat_map(said) {
+            match said {
+                Said::Text(text) => {
+                    let index = self.block(Kind::Text, out);
+                    push_delta(index, "text_delta", "text", text, out);
+                }
+                Said::Thought(text) => {
+                    let index = self.block(Kind::Thinking, out);
+                    push_delta(index, "thinking_delta", "thinking", text, out);
+                }
+            }
         }
         for call in delta.tool_calls.iter().flatten() {
             self.tool_call(call, out);
@@ -308,7 +317,9 @@ impl Events {
             index
         };
         if let Some(arguments) = function.and_then(|function| function.arguments).filter(|raw| raw.get().len() > 2) {
-            push_delta(index, "input_json_delta", "partial_json", arguments, out);
+            // A host that writes an object where a text of one should be.
+            let as_text = (!has_text(arguments)).then(|| RawValue::from_string(serde_json::Value::from(arguments.get()).to_string()).ok());
+            push_delta(index, "input_json_delta", "partial_json", as_text.flatten().as_deref().unwrap_or(arguments), out);
         }
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::content::{Said, said, text};
 use super::usage::{NativeUsage, usage_json};
 use crate::wire::members::members;
 
@@ -40,7 +41,7 @@ struct Choice<'a> {
 #[derive(Debug, Deserialize)]
 struct ChatMessage<'a> {
     #[serde(borrow, default)]
-    content: Option<Cow<'a, str>>,
+    content: Option<&'a RawValue>,
     #[serde(borrow, default)]
     refusal: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -80,13 +81,13 @@ struct Function<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
-    arguments: Cow<'a, str>,
+    arguments: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block<'a> {
-    Text { text: &'a str, citations: Option<()> },
+    Text { text: Cow<'a, str>, citations: Option<()> },
     Thinking { thinking: Cow<'a, str>, signature: &'a str },
     RedactedThinking { data: &'a str },
     ToolUse { id: &'a str, name: &'a str, input: Box<RawValue> },
@@ -132,11 +133,18 @@ fn push_native(native: &str, usage: &str, out: &mut String) {
 
 fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
     let mut blocks = thoughts(message);
-    for text in [&message.content, &message.refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
-        blocks.push(Block::Text { text, citations: None });
+    for said in message.content.map(said).unwrap_or_default() {
+        blocks.push(match said {
+            Said::Text(words) => Block::Text { text: text(words), citations: None },
+            Said::Thought(words) => Block::Thinking { thinking: text(words), signature: "" },
+        });
+    }
+    if let Some(refusal) = message.refusal.as_deref().filter(|text| !text.is_empty()) {
+        blocks.push(Block::Text { text: Cow::Borrowed(refusal), citations: None });
     }
     for call in message.tool_calls.iter().flatten() {
-        blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input: tool_input(&call.function.arguments) });
+        let input = tool_input(&call.function.arguments.map(text).unwrap_or_default());
+        blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input });
     }
     blocks
 }

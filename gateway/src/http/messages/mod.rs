@@ -6,6 +6,7 @@
 //! not released**, so nothing is known to a client before it is settled. Where the provider speaks the same dialect,
 //! its blocks are handed through as they came: see [`crate::providers::anthropic::native`].
 
+mod content;
 mod events;
 mod message;
 mod request;

@@ -172,6 +172,15 @@ impl Words {
         numbered.or_else(|| meanings.iter().find(|(words, _)| self.has(words)).map(|(_, status)| *status))
     }
 
+    /// Whether it finds fault with our account there. By its code or kind: messages of a caller's mistake repeat what the
+    /// caller wrote, and those of ordinary limits name pages about billing. A message counts by how it begins.
+    fn are_about_our_account(&self) -> bool {
+        let named = [self.code.as_deref(), self.kind.as_deref()];
+        let is_named = named.iter().flatten().any(|name| OUR_ACCOUNT_CODES.iter().any(|code| name.eq_ignore_ascii_case(code)));
+        let message = self.message.as_deref().unwrap_or_default().trim_start().to_ascii_lowercase();
+        is_named || OUR_ACCOUNT_BEGINNINGS.iter().any(|beginning| message.starts_with(beginning))
+    }
+
     fn has(&self, words: &[&str]) -> bool {
         let texts = [self.code.as_deref(), self.kind.as_deref(), self.message.as_deref()];
         texts.iter().flatten().any(|text| {
@@ -209,6 +218,19 @@ fn detail(raw: &RawValue) -> Option<String> {
     Some(format!("{}: {}", place.join("."), first.msg.and_then(word)?))
 }
 
+/// Codes and kinds by which providers say that they do not take our key, or that our bill is not paid.
+const OUR_ACCOUNT_CODES: [&str; 7] = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "invalid_api_key",
+    "api_key_invalid",
+    "account_deactivated",
+];
+/// Anthropic and Gemini say it in words alone.
+const OUR_ACCOUNT_BEGINNINGS: [&str; 2] = ["your credit balance is too low", "api key not valid"];
+
 struct Class {
     error_type: ErrorType,
     status: StatusCode,
@@ -243,7 +265,7 @@ fn classify(status: StatusCode, words: &Words) -> Class {
         }
         408 | 504 | 524 => Class::providers(ErrorType::Timeout),
         // OpenAI says 429 where its account has no money left.
-        429 if words.has(&["insufficient_quota", "billing", "credit balance"]) => Class::ours(),
+        429 if words.are_about_our_account() => Class::ours(),
         401..=403 => Class::ours(),
         429 => Class::providers(ErrorType::RateLimitExceeded),
         503 | 529 => Class::providers(ErrorType::ProviderOverloaded),
@@ -255,7 +277,7 @@ fn classify(status: StatusCode, words: &Words) -> Class {
 
 /// 400 and 422, told apart by the words providers use.
 fn callers_mistake(status: StatusCode, words: &Words) -> Class {
-    if words.has(&["api key not valid", "invalid_api_key", "credit balance is too low", "billing"]) {
+    if words.are_about_our_account() {
         return Class::ours();
     }
     let known: [(&[&str], ErrorType); 9] = [

@@ -1,9 +1,11 @@
 //! The public catalog.
 
+use axum::body::Body;
 use gateway::control::store::Act;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use schemas::{NanoUsd, Timestamp};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use super::{channel, channel_json};
 use crate::books::Books;
@@ -53,6 +55,17 @@ async fn a_model_is_shown_in_openrouters_shape() {
     let providers = books.get("/providers", "").await;
     assert_eq!((&providers.json["data"][0]["name"], &providers.json["data"][0]["slug"]), (&json!("Acme Cloud"), &json!("acme-cloud")));
     assert!(!answer.text.contains("0.0000001\""), "what the provider charges us is not shown: {}", answer.text);
+}
+
+#[tokio::test]
+async fn a_catalog_comes_compressed_to_who_can_read_that() {
+    let books = Books::open().await;
+    with_channel(&books, |_| ()).await;
+    let request = Request::get("/api/v1/models").header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+    let answer = books.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    assert!(answer.headers().get_all("vary").iter().any(|names| names.to_str().unwrap().contains("accept-encoding")));
+    assert!(!books.get("/models", "").await.headers.contains_key("content-encoding"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod admission_walk;
 mod asking;
+mod balance;
 mod blaming;
 mod checking;
 mod faults;

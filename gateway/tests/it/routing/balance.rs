@@ -1,0 +1,88 @@
+//! What a fallback, or a provider, may do to a balance.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Answer, Gateway, MODEL, PATIENCE, channel};
+
+/// What the account of these tests has, in dollars.
+const BALANCE: f64 = 10.0;
+
+/// A channel that takes so many dollars for a million output tokens.
+fn at_price(name: &str, priority: i32, script: &str, completion: &str) -> Value {
+    let mut channel = channel(name, priority, script);
+    channel["models"][0]["price"]["completion"] = json!(completion);
+    channel
+}
+
+/// The cap that an upstream was sent which answers with its request.
+fn cap_sent(answer: &Answer) -> u64 {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let sent: Value = serde_json::from_str(answer.json["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    sent["max_tokens"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_dearer_fallback_costs_no_more_than_the_balance_covers() {
+    let bad = || channel("bad", 0, "status=500");
+    let gateway = Gateway::open(vec![bad(), at_price("dear", 1, "echo=body", "1000")]).await;
+    // 32 dollars at the most, where ten are there.
+    let answer = gateway.ask(json!({ "max_tokens": 32_000 })).await;
+    let most = cap_sent(&answer) as f64 * 1_000.0 / 1e6;
+    assert!(most > 1.0 && most <= BALANCE, "{most}");
+    gateway.close().await;
+    let gateway = Gateway::open(vec![bad(), at_price("dear", 1, "echo=body", "100")]).await;
+    assert_eq!(cap_sent(&gateway.ask(json!({ "max_tokens": 32_000 })).await), 32_000, "three dollars are there");
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_low_balance_fails_over_like_any_other() {
+    let gateway = Gateway::open(vec![at_price("bad", 0, "status=500", "5000"), at_price("good", 1, "echo=body", "5000")]).await;
+    // Of twenty dollars ten are there: the answer is cut to half, wherever it comes from.
+    let answer = gateway.ask(json!({ "max_tokens": 4_000 })).await;
+    assert_eq!(answer.served_by(), "good");
+    let most = cap_sent(&answer) as f64 * 5_000.0 / 1e6;
+    assert!(most > 0.9 * BALANCE && most <= BALANCE, "{most}");
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_providers_endless_id_is_no_way_out_of_the_bill() {
+    let gateway = Gateway::open(vec![channel("wordy", 0, "")]).await;
+    // Longer than an event may be.
+    let script = format!("mock:id={}&finish={}", "i".repeat(70_000), "f".repeat(70_000));
+    let answer = gateway.ask(json!({ "messages": [{ "role": "user", "content": script }] })).await;
+    assert_eq!(answer.served_by(), "wordy");
+    let path = format!("/generation?id={}", answer.json["id"].as_str().unwrap());
+    let kept = async {
+        loop {
+            let kept = gateway.books.get(&path, gateway.books.inference()).await;
+            if kept.status == StatusCode::OK {
+                return kept.json["data"].clone();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let kept = tokio::time::timeout(PATIENCE, kept).await.unwrap();
+    assert_eq!((kept["upstream_id"].as_str().unwrap().len(), kept["native_finish_reason"].as_str().unwrap().len()), (256, 256));
+    assert_eq!(gateway.booked_requests().await[0].0, "usage.settled");
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn who_leaves_before_the_answer_begins_ends_the_attempt_and_pays_nothing() {
+    let gateway = Gateway::open(vec![channel("slow", 0, "first_byte_ms=20000"), channel("next", 1, "")]).await;
+    let begun = Instant::now();
+    let asked = tokio::time::timeout(Duration::from_millis(300), gateway.ask(json!({ "stream": true }))).await;
+    assert!(asked.is_err(), "nothing had come yet");
+    let booked = gateway.booked_requests().await;
+    assert_eq!((booked.len(), booked[0].0.as_str()), (1, "usage.released"));
+    assert!(begun.elapsed() < Duration::from_secs(15), "the attempt was not waited for");
+    let state = &gateway.channel("slow").state;
+    assert_eq!(state.in_flight(), 0, "its place is free");
+    assert_eq!(gateway.ask(json!({ "provider": { "only": ["next"] }, "model": MODEL })).await.served_by(), "next");
+    gateway.close().await;
+}
