@@ -51,7 +51,8 @@ pub enum WorkerError {
 pub async fn run(store: AnalyticsStore, log: EventLog, progress: watch::Sender<u64>, cancel: CancellationToken) -> Result<(), WorkerError> {
     let pace = Pace::of(&store);
     let Some(mut position) = with_retries(|| store.position(), &cancel).await? else { return Ok(()) };
-    let last = log.bounds().await?.last;
+    let Some(bounds) = cancel.run_until_cancelled(log.bounds()).await else { return Ok(()) };
+    let last = bounds?.last;
     if position > last {
         return Err(WorkerError::LogBehind { store: position, log: last });
     }
@@ -59,7 +60,8 @@ pub async fn run(store: AnalyticsStore, log: EventLog, progress: watch::Sender<u
     let mut refresher = Refresher { interval: pace.refresh_interval, due: Instant::now(), dirty: true, failures: 0 };
     while !cancel.is_cancelled() {
         let started = Instant::now();
-        let entries = log.read(position, pace.batch).await?;
+        let Some(entries) = cancel.run_until_cancelled(log.read(position, pace.batch)).await else { break };
+        let entries = entries?;
         if !entries.is_empty() {
             let Some(outcome) = with_retries(|| store.project(&entries), &cancel).await? else { break };
             metrics::record(&outcome);

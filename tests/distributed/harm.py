@@ -15,7 +15,7 @@ from pathlib import Path
 
 import broker
 from balances import copy_files, put_files_back
-from cluster import Cluster
+from cluster import GATEWAYS, Cluster
 from points import kill_at, points_of
 from spool import terminals
 
@@ -26,6 +26,7 @@ FLUSHES = 20
 EVENTS = 120
 INSERTS = 2
 TAKE_OVERS = 2
+TWO_LEDGERS_FLUSHES = 4
 POSITION = "tollgate_ledger_position"
 ACTIVE = "tollgate_ledger_active"
 #: Entries of the log that no reader can make sense of.
@@ -35,6 +36,7 @@ POISON = [
     b"{}",
     b'{"id":"a\x00b","part":3}',
     b'{"data":{},"id":"later","part":3,"pseq":1,"source":"node/x/y","specversion":"1.0","subject":"z","time":"t","type":"usage.settled","v":99}',
+    b'{"data":{},"id":"nul","part":3,"pseq":1,"source":"node/x/y","specversion":"1.0","subject":"z","time":"t","type":"usage.settled\\u0000","v":1}',
     b"[" * 2_000,
 ]
 
@@ -45,7 +47,7 @@ class Harm:
     ALL = [
         "roles", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
         "nats", "nats_one_by_one", "messages", "poison",
-        "flush", "redis", "restored", "restored_files",
+        "flush", "flush_two_ledgers", "redis", "restored", "restored_files",
         "postgres", "clickhouse", "clickhouse_insert",
     ]  # fmt: skip
 
@@ -173,6 +175,24 @@ class Harm:
             with self.cluster.balances() as balances:
                 balances.flush()
             time.sleep(rng.choice([0, 0.05, 0.5, 1]))
+
+    def flush_two_ledgers(self, rng: random.Random) -> None:
+        """Either of the ledgers could rebuild the gate; one of them does, and soon."""
+        longest = 0.0
+        self.cluster.start_role("ledger-2")
+        self.wait_ready("ledger-2")
+        for _ in range(TWO_LEDGERS_FLUSHES):
+            with self.cluster.balances() as balances:
+                balances.flush()
+            begin = time.monotonic()
+            # A second within which everybody has noticed.
+            time.sleep(1)
+            for role in GATEWAYS:
+                self.wait_ready(role)
+            longest = max(longest, time.monotonic() - begin)
+            time.sleep(rng.uniform(0, 1))
+        self.cluster.stop_role("ledger-2")
+        self.told = f"open again within {longest:.1f} s"
 
     def redis(self, rng: random.Random) -> None:
         """While it is away, roles that can do their work without it begin to."""

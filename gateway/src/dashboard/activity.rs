@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use projector::usage::GROUPS_MAX;
 use projector::{Dimension, Interval, UsageGroup, UsageQuery, UsageTotals};
 use schemas::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,10 +111,21 @@ pub async fn get_account_activity(
         GroupBy::Day => None,
     };
     let interval = if query.interval == SeriesInterval::Hour { Interval::Hour } else { Interval::Day };
-    let by = std::iter::once(Dimension::Time).chain(dimension).collect();
-    let usage = UsageQuery { account: Some(member.account_id), ..UsageQuery::new(interval, from, to, by) };
-    let groups = dashboard.services.analytics.usage(&usage).await?;
-    Ok(Data { data: activity(&groups, query.group_by, &dashboard.services.control.catalog_full()) })
+    let groups_by = async |by: Vec<Dimension>| {
+        let usage = UsageQuery { account: Some(member.account_id), ..UsageQuery::new(interval, from, to, by) };
+        dashboard.services.analytics.usage(&usage).await
+    };
+    let catalog = dashboard.services.control.catalog_full();
+    let groups = groups_by(std::iter::once(Dimension::Time).chain(dimension).collect()).await?;
+    let mut data = activity(&groups, query.group_by, &catalog);
+    if groups.len() >= GROUPS_MAX as usize {
+        // The series leaves out what is smallest; sums are of everything all the same.
+        data.totals = activity(&groups_by(Vec::new()).await?, query.group_by, &catalog).totals;
+        if let Some(dimension) = dimension {
+            data.groups = activity(&groups_by(vec![dimension]).await?, query.group_by, &catalog).groups;
+        }
+    }
+    Ok(Data { data })
 }
 
 /// Whole buckets, not too many.

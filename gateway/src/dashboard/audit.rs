@@ -45,7 +45,7 @@ pub struct HeadView {
 impl DifferenceView {
     /// Whether it names the account: as ids are printed, or as they stand in tables.
     fn concerns(&self, account: AccountId) -> bool {
-        let names = [account.to_string(), account.uuid().to_string()];
+        let names = [account.to_string(), account.uuid().simple().to_string()];
         [&self.subject, &self.expected, &self.found].into_iter().any(|text| names.iter().any(|name| text.contains(name)))
     }
 }
@@ -82,16 +82,19 @@ mod tests {
             r#"{{"ok": false, "checked": {{"events": 7}}, "checked_at": "2026-11-28T10:00:00Z",
                 "differences": [
                     {{"kind": "gate_posted", "subject": "{account}", "expected": "1", "found": "2"}},
-                    {{"kind": "ledger_balances", "subject": "{uuid} balance_nanos", "expected": "3", "found": "4"}},
+                    {{"kind": "ledger_balances", "subject": "{uuid}", "expected": "{uuid} | 3", "found": "{uuid} | 4"}},
                     {{"kind": "gate_posted", "subject": "{another}", "expected": "5", "found": "6"}}],
                 "heads": [{{"partition": {own}, "position": 3, "hash": "aa"}}, {{"partition": {other}, "position": 4, "hash": "bb"}}]}}"#,
-            uuid = account.uuid(),
+            uuid = account.uuid().simple(),
             another = AccountId::mint(),
             other = own + 1,
         );
         let view = serde_json::from_str::<AccountAuditView>(&report).unwrap().of_account(account);
         assert!(!view.ok);
-        assert_eq!(view.differences.iter().map(|difference| difference.expected.as_str()).collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(
+            view.differences.iter().map(|difference| difference.expected.as_str()).collect::<Vec<_>>(),
+            ["1".to_owned(), format!("{} | 3", account.uuid().simple())]
+        );
         assert_eq!(view.heads.iter().map(|head| head.hash.as_str()).collect::<Vec<_>>(), ["aa"]);
     }
 }

@@ -52,6 +52,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/app/rankings/authors", Access::Statistics),
     (Method::GET, "/api/app/rankings/apps", Access::Statistics),
     (Method::GET, "/api/app/rankings/series", Access::Statistics),
+    (Method::GET, "/api/app/models/{author}/{slug}/endpoints", Access::Statistics),
     (Method::GET, "/api/app/models/{author}/{slug}/series", Access::Statistics),
     (Method::GET, "/api/app/models/{author}/{slug}/apps", Access::Statistics),
     (Method::GET, "/api/app/generations/{id}", Access::SignedIn),

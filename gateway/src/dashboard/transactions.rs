@@ -1,6 +1,6 @@
 //! An account's statement: a page at a time, or all of it as CSV.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use ledger::LedgerError;
 use ledger::apply::TransactionKind;
 use ledger::store::{Transaction, TransactionQuery};
-use projector::GenerationQuery;
+use projector::{AnalyticsError, GenerationQuery};
 use schemas::{AccountId, KeyId, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,8 +27,9 @@ use crate::http::error::ApiError;
 
 /// Rows that are read at once for a download.
 const CSV_PAGE: usize = 1_000;
-/// Requests looked through for the models of one page.
+/// Requests looked through at once for the models of one page, and how often.
 const MODELS_MAX: u32 = 1_000;
+const MODEL_PAGES_MAX: usize = 50;
 const SECOND_MICROS: i64 = 1_000_000;
 
 /// A change of a balance; charges are negative.
@@ -145,13 +146,29 @@ async fn models_of(dashboard: &Dashboard, account: AccountId, items: &[Transacti
         limit: MODELS_MAX,
         ..GenerationQuery::default()
     };
-    match dashboard.services.analytics.generations(query).await {
-        Ok(page) => page.items.into_iter().map(|row| (row.request_id, row.model)).collect(),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a statement is shown without models");
-            HashMap::new()
+    models_among(dashboard, query, items).await.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a statement is shown without models");
+        HashMap::new()
+    })
+}
+
+/// Page by page: at the same time there were other requests, of which nothing was charged.
+async fn models_among(
+    dashboard: &Dashboard,
+    mut query: GenerationQuery,
+    items: &[Transaction],
+) -> Result<HashMap<RequestId, String>, AnalyticsError> {
+    let mut wanted: HashSet<RequestId> = items.iter().filter_map(|item| item.request_id).collect();
+    let mut models = HashMap::with_capacity(wanted.len());
+    for _ in 0..MODEL_PAGES_MAX {
+        let page = dashboard.services.analytics.generations(query.clone()).await?;
+        models.extend(page.items.into_iter().filter(|row| wanted.remove(&row.request_id)).map(|row| (row.request_id, row.model)));
+        query.cursor = page.next_cursor;
+        if wanted.is_empty() || query.cursor.is_none() {
+            break;
         }
     }
+    Ok(models)
 }
 
 /// All of them as a file: what the books have, then the names of key and model as they are now.

@@ -41,7 +41,8 @@ pub enum Poison {
 
 impl From<DecodeError> for Poison {
     fn from(error: DecodeError) -> Self {
-        Self::Decode(error.to_string())
+        // It repeats what the event says; not every store keeps a NUL.
+        Self::Decode(error.to_string().replace('\0', "\\0"))
     }
 }
 

@@ -4,7 +4,7 @@
 //! charges, or its lease ran out, or the gate has been closed for as long as a hold lives without renewal, **and** the
 //! books have reached the end the log had when the epoch began.
 //! Then the whole state is set. [`Learning`] is the waiting, without I/O; [`Coordinator`] drives it for
-//! the ledger role. **One coordinator at a time** is the caller's duty; two only supersede each other.
+//! the ledger role. **One coordinator at a time**: two would supersede each other for ever, so each asks for its turn first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -153,6 +153,8 @@ pub struct LearningSources {
     pub log_end: Arc<dyn Fn() -> Source<u64> + Send + Sync>,
     /// How far the books are.
     pub position: Arc<dyn Fn() -> Source<u64> + Send + Sync>,
+    /// Whether it is this process's turn to rebuild the gate, of all that have the ledger role.
+    pub turn: Arc<dyn Fn() -> Source<bool> + Send + Sync>,
     /// The books in one read, and which of these requests are in them.
     pub books: Arc<dyn Fn(Vec<RequestId>) -> Source<Books> + Send + Sync>,
     /// Leases are compared with it.
@@ -183,16 +185,35 @@ impl Coordinator {
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = tokio::time::interval(self.period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut waiting_since = None;
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Err(error) = self.look(&cancel).await {
+            if let Err(error) = self.look_in_turn(&mut waiting_since, &cancel).await {
                 metrics::counter!(GATE_LEARNING_FAILURES_TOTAL).increment(1);
                 tracing::error!(error = &error as &dyn Error, "balance gate is not rebuilt yet");
             }
         }
+    }
+
+    /// The same as [`Self::look`], where it is this process's turn, or whoever has it (frozen, perhaps) leaves the gate closed for
+    /// longer than learning takes.
+    async fn look_in_turn(&self, waiting_since: &mut Option<Instant>, cancel: &CancellationToken) -> Result<(), LearningError> {
+        if matches!(self.gate.status().await?, GateStatus::Open { .. }) {
+            *waiting_since = None;
+            return Ok(());
+        }
+        if !(self.sources.turn)().await.map_err(LearningError::Source)? {
+            let patience = self.gate.hold_ttl() * 2;
+            if waiting_since.get_or_insert_with(Instant::now).elapsed() < patience {
+                return Ok(());
+            }
+            tracing::warn!("the balance gate stays closed though another process is to rebuild it; this one does");
+        }
+        *waiting_since = None;
+        self.look(cancel).await.map(drop)
     }
 
     /// Rebuilds the gate unless it is open. The epoch that is open afterwards.
@@ -212,7 +233,8 @@ impl Coordinator {
         fault::point("gate.after_begin");
         tracing::warn!(gate.epoch = epoch, "balance gate is closed and learns what is in flight");
         metrics::counter!(GATE_LEARNINGS_TOTAL).increment(1);
-        let mut learning = Learning::new(epoch, (self.sources.log_end)().await.map_err(LearningError::Source)?);
+        let log_end = cancel.run_until_cancelled((self.sources.log_end)()).await.ok_or(LearningError::Cancelled)?;
+        let mut learning = Learning::new(epoch, log_end.map_err(LearningError::Source)?);
         let mut ticks = tokio::time::interval(self.period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

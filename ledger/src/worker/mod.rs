@@ -128,7 +128,8 @@ impl Worker {
                 break;
             }
             metrics::gauge!(LEDGER_ACTIVE).set(1.0);
-            let last = self.log.bounds().await?.last;
+            let Some(bounds) = self.cancel.run_until_cancelled(self.log.bounds()).await else { break };
+            let last = bounds?.last;
             if position > last {
                 return Err(WorkerError::LogBehind { ledger: position, log: last });
             }
@@ -159,11 +160,13 @@ impl Worker {
             self.feedback.repair().await;
             if batch.is_empty() {
                 self.wait(feed.position()).await;
-                batch = feed.next(BATCH_ENTRIES_MAX).await?;
+                // A log that is away is waited for; a worker that is to end does not wait with it.
+                let Some(next) = self.cancel.run_until_cancelled(feed.next(BATCH_ENTRIES_MAX)).await else { break };
+                batch = next?;
                 continue;
             }
             let full = batch.len() == BATCH_ENTRIES_MAX;
-            let (turn, next) = tokio::join!(self.apply(&batch), read_ahead(&mut feed, full));
+            let (turn, next) = tokio::join!(self.apply(&batch), self.cancel.run_until_cancelled(read_ahead(&mut feed, full)));
             match turn? {
                 Turn::Booked { outcome, alone } => {
                     self.take(outcome).await?;
@@ -175,6 +178,7 @@ impl Worker {
                 Turn::Overtaken => return Ok(true),
                 Turn::Cancelled => break,
             }
+            let Some(next) = next else { break };
             batch = next?;
         }
         Ok(false)
@@ -209,8 +213,9 @@ impl Worker {
             fault::point("ledger.after_feedback");
             self.publish(outcome.position, outcome.watermarks);
         }
-        let last = self.log.bounds().await?.last;
-        note_lag(last, outcome.position);
+        if let Some(bounds) = self.cancel.run_until_cancelled(self.log.bounds()).await {
+            note_lag(bounds?.last, outcome.position);
+        }
         Ok(())
     }
 
@@ -226,7 +231,7 @@ impl Worker {
                 Err(error) if error.is_outage() || (error.is_transient() && number < RETRIES_MAX) => {
                     metrics::counter!(LEDGER_RETRIES_TOTAL, "step" => "apply").increment(1);
                     tracing::warn!(error = &error as &dyn std::error::Error, attempt = number, "ledger database failed and is tried again");
-                    if let Ok(bounds) = self.log.bounds().await {
+                    if let Some(Ok(bounds)) = self.cancel.run_until_cancelled(self.log.bounds()).await {
                         note_lag(bounds.last, self.progress.borrow().position);
                     }
                 }

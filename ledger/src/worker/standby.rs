@@ -19,7 +19,8 @@ impl Worker {
     pub(super) async fn stand_back(&mut self) -> Result<(), WorkerError> {
         let (mut seen, mut since) = (None, Instant::now());
         while let Some(position) = self.read_books().await? {
-            if seen != Some(position) || self.log.bounds().await?.last <= position {
+            let Some(bounds) = self.cancel.run_until_cancelled(self.log.bounds()).await else { return Ok(()) };
+            if seen != Some(position) || bounds?.last <= position {
                 (seen, since) = (Some(position), Instant::now());
             } else if since.elapsed() >= STILL_AFTER {
                 tracing::info!(ledger.position = position, "nobody books this ledger: taking over");

@@ -165,7 +165,9 @@ impl Core {
             tracing::warn!("not everything reached the books in time; the rest is shipped at the next start");
         }
         self.carriers.cancel();
-        self.tasks.wait().await;
+        if tokio::time::timeout(FLUSH_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a role did not end in time; it is left behind");
+        }
         if self.here.gateway && is_shared(&self.stores.gate) {
             self.retire().await;
         }

@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::control::store::{ControlStore, GatewayLease};
+use gateway::control::store::{ControlStore, CoordinatorTurn, GatewayLease};
 use ledger::gate::BalanceGate;
 use ledger::gate::learning::{Books, Coordinator, LearningSources, RegisteredNode, SourceError};
 use ledger::store::{LedgerError, LedgerStore};
+use schemas::terminal::Terminal;
 use schemas::{RequestId, Timestamp};
+use tokio::sync::Mutex;
 
 use super::stores::Stores;
 
@@ -32,6 +34,7 @@ enum BooksError {
 /// Keeps the gate open, for the ledger role.
 pub fn coordinator(stores: &Stores) -> Coordinator {
     let (control, log) = (stores.control.store().clone(), stores.log.clone());
+    let turn = Turn { control: control.clone(), held: Arc::default() };
     let (position_of, books_of) = (stores.ledger.clone(), stores.ledger.clone());
     let sources = LearningSources {
         nodes: Arc::new(move || {
@@ -46,6 +49,10 @@ pub fn coordinator(stores: &Stores) -> Coordinator {
             let ledger = position_of.clone();
             Box::pin(async move { Ok(ledger.position().await?) })
         }),
+        turn: Arc::new(move || {
+            let turn = turn.clone();
+            Box::pin(async move { turn.is_ours().await })
+        }),
         books: Arc::new(move |requests| {
             let ledger = books_of.clone();
             Box::pin(async move { Ok(books(&ledger, &requests).await?) })
@@ -53,6 +60,27 @@ pub fn coordinator(stores: &Stores) -> Coordinator {
         clock: Arc::new(Timestamp::now),
     };
     Coordinator { gate: stores.gate.clone(), sources, period: LOOK_EVERY }
+}
+
+/// The turn of one of all processes that have the ledger role.
+#[derive(Clone)]
+struct Turn {
+    control: ControlStore,
+    held: Arc<Mutex<Option<CoordinatorTurn>>>,
+}
+
+impl Turn {
+    async fn is_ours(&self) -> Result<bool, SourceError> {
+        let mut held = self.held.lock().await;
+        if let Some(turn) = &mut *held
+            && turn.is_held().await
+        {
+            return Ok(true);
+        }
+        *held = None;
+        *held = self.control.coordinator_turn().await?;
+        Ok(held.is_some())
+    }
 }
 
 async fn nodes(control: &ControlStore) -> Result<Vec<RegisteredNode>, SourceError> {
@@ -71,7 +99,8 @@ async fn books(ledger: &LedgerStore, requests: &[RequestId]) -> Result<Books, Bo
         let (accounts, key_spend) = (ledger.balances().await?, ledger.key_spend().await?);
         let mut booked = BTreeSet::new();
         for request in requests {
-            if ledger.charge_of(*request).await?.is_some() {
+            // An expired one may still be settled: then its charge is pending until the books have that, too.
+            if ledger.charge_of(*request).await?.is_some_and(|charge| charge.terminal != Terminal::Expired) {
                 booked.insert(*request);
             }
         }

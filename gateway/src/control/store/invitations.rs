@@ -133,7 +133,10 @@ impl ControlStore {
                 record_act!(transaction, act, "user.created", &user_id, None::<&User>, Some(new));
             }
             let join = sqlx::query(JOIN).bind(&account).bind(&user_id).bind(invitation.role.as_str()).bind(act.at.micros());
-            join.execute(&mut *transaction).await?;
+            if join.execute(&mut *transaction).await?.rows_affected() == 0 {
+                // The invitation stays open: nothing became of it.
+                return Err(StoreError::Exists { what: "member", name: user.to_string() });
+            }
             let membership =
                 Membership { account_id: invitation.account_id, user_id: user, role: invitation.role, created_at: act.at };
             record_act!(transaction, act, "member.added", &account, None::<&Membership>, Some(&membership));

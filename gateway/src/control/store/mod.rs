@@ -51,7 +51,7 @@ pub use sessions::Sessions;
 pub use sign_in_states::SignInState;
 pub use sqlite::SqliteControl;
 pub use users::GOOGLE;
-pub use version::Alone;
+pub use version::{Alone, CoordinatorTurn};
 pub use webhook_deliveries::{AttemptOutcome, DeliveryStatus, WebhookDelivery};
 
 /// The store's own migrations table, because the ledger shares the database.

@@ -24,6 +24,8 @@ const READER: [(&str, &str); 2] = [("default_transaction_read_only", "on"), ("de
 const WRITE_ALONE: &str = "SELECT pg_advisory_xact_lock(7160115)";
 /// Held by whoever starts, until its connection ends.
 const START_ALONE: &str = "SELECT pg_advisory_lock(7160116)";
+/// Held by whoever rebuilds a shared gate, until its connection ends.
+const COORDINATE_ALONE: &str = "SELECT pg_try_advisory_lock(7160117)";
 
 /// Another gateway's start takes seconds; one that hangs is not waited for any longer.
 const START_TIMEOUT: &str = "SET lock_timeout = '60s'";
@@ -76,5 +78,12 @@ impl PostgresControl {
         sqlx::query(START_TIMEOUT).execute(&mut connection).await?;
         sqlx::query(START_ALONE).execute(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// A connection that keeps other processes from rebuilding the gate while it lives; `None` where one of them has it.
+    pub(super) async fn coordinator_turn(&self) -> Result<Option<PgConnection>, StoreError> {
+        let mut connection = self.server.connect().await?;
+        let is_ours: bool = sqlx::query_scalar(COORDINATE_ALONE).fetch_one(&mut connection).await?;
+        Ok(is_ours.then_some(connection))
     }
 }

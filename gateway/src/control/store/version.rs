@@ -12,7 +12,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The turn to start; the next gateway gets it when this value is dropped.
 pub struct Alone(#[expect(dead_code, reason = "the lock lives as long as its connection")] Option<PgConnection>);
 
+/// The turn to rebuild a shared gate, as long as the connection lives that holds it.
+pub struct CoordinatorTurn(Option<PgConnection>);
+
+impl CoordinatorTurn {
+    /// Whether it still is this process's.
+    pub async fn is_held(&mut self) -> bool {
+        match &mut self.0 {
+            Some(connection) => sqlx::query("SELECT 1").execute(connection).await.is_ok(),
+            None => true,
+        }
+    }
+}
+
 impl ControlStore {
+    /// The turn to rebuild a shared gate: `None` while another process of the deployment has it.
+    pub async fn coordinator_turn(&self) -> Result<Option<CoordinatorTurn>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(_) => Some(CoordinatorTurn(None)),
+            Self::Postgres(postgres) => postgres.coordinator_turn().await?.map(|connection| CoordinatorTurn(Some(connection))),
+        })
+    }
+
     /// Counts the acts of all gateways; `None` where no other process can change the store.
     pub async fn version(&self) -> Result<Option<u64>, StoreError> {
         const SELECT: &str = "SELECT version FROM control_version WHERE singleton = 1";

@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(rankings::list_author_rankings))
         .routes(routes!(rankings::list_app_rankings))
         .routes(routes!(rankings::get_ranking_series))
+        .routes(routes!(models::list_measured_endpoints))
         .routes(routes!(models::get_model_series))
         .routes(routes!(models::list_model_apps))
 }

@@ -15,6 +15,7 @@ use super::rankings::AppView;
 use super::{of_days, usage};
 use crate::control::Catalog;
 use crate::dashboard::Dashboard;
+use crate::http::catalog::ModelEndpointsView;
 use crate::http::envelope::{Data, UrlPath, UrlQuery};
 use crate::http::error::ApiError;
 
@@ -88,6 +89,20 @@ impl Range {
         let end = now.plus_micros(length - now.micros().rem_euclid(length));
         (end.plus_micros(-points * length), end, length)
     }
+}
+
+/// The endpoints of a model and how fast they are, as `/api/v1/models/{author}/{slug}/endpoints` tells callers with a key.
+#[utoipa::path(get, path = "/api/app/models/{author}/{slug}/endpoints", tag = "statistics",
+    params(("author" = String, Path), ("slug" = String, Path)), responses((status = 200, body = Data<ModelEndpointsView>)))]
+pub async fn list_measured_endpoints(
+    State(dashboard): State<Arc<Dashboard>>,
+    UrlPath((author, slug)): UrlPath<(String, String)>,
+) -> Result<Data<ModelEndpointsView>, ApiError> {
+    let catalog = dashboard.services.control.catalog_full();
+    let id = known(&catalog, &author, &slug)?;
+    let model = catalog.model(&id).ok_or_else(|| ApiError::not_found(format!("There is no model `{id}`.")))?;
+    let stats = dashboard.services.endpoint_stats(Timestamp::now()).await?;
+    Ok(Data { data: ModelEndpointsView::of(model, &stats, true) })
 }
 
 /// How a model did over time: uptime, latency and throughput by endpoint, or its usage.

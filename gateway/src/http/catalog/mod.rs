@@ -30,8 +30,8 @@ mod view;
 
 use anthropic::{AnthropicModel, AnthropicModelList};
 use filter::ModelsQuery;
-pub use view::PercentilesView;
-use view::{EndpointView, ModelEndpointsView, ModelView, ProviderView};
+use view::{EndpointView, ModelView, ProviderView};
+pub use view::{ModelEndpointsView, PercentilesView};
 
 /// As OpenRouter answers; prices change by new versions and need not be seen at once.
 const CATALOG_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600");

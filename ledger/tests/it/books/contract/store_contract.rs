@@ -88,15 +88,22 @@ async fn texts_that_not_every_store_can_keep_are_quarantined() {
     let store = house.ledger().await;
     let mut author = Author::new(1);
     let order = Credit { reason: Some("a\0b".to_owned()), ..Author::plain_order("nul", nanos(5)) };
+    let nul_in = |name: &str, author: &mut Author| {
+        let text = String::from_utf8(author.topup(account(1), name, 5).to_vec()).unwrap();
+        let (before, after) = text.split_once(&format!("\"{name}\":\"")).unwrap();
+        Bytes::from(format!("{before}\"{name}\":\"\\u0000{after}"))
+    };
     let payloads = [
+        nul_in("type", &mut author),
+        nul_in("source", &mut author),
         author.order(account(1), order, Body::BalanceTopup),
         author.topup(account(1), &"k".repeat(5_000), 5),
         author.topup(account(1), "a\0b", 5),
         author.topup(account(1), &"k".repeat(900), 5),
     ];
     let outcome = book(&store, &payloads).await;
-    assert_eq!((outcome.applied, outcome.quarantined), (1, 3));
-    assert_eq!(outcome.watermarks[0].2, 4, "quarantined is not lost");
+    assert_eq!((outcome.applied, outcome.quarantined), (1, 5));
+    assert_eq!(outcome.watermarks[0].2, 6, "quarantined is not lost");
     assert_eq!(store.balance(account(1)).await.unwrap(), Some(nanos(5)));
 }
 
