@@ -192,6 +192,8 @@ impl Relay<'_, '_> {
                 if !self.client.send(piece).await {
                     return self.client_left().await;
                 }
+                // While the client did not read, nothing was asked of the provider: that silence is not the provider's.
+                clocks.heard();
                 if clocks.is_first_piece() {
                     self.checkpoint();
                 }

@@ -226,9 +226,12 @@ async fn an_invitation_is_accepted_once_while_it_is_open() {
     }
     assert!(fixture.store.user(late.id).await.unwrap().is_none());
     assert_eq!(fixture.roles().await.len(), 2);
-    // Somebody who is in already keeps their role.
-    fixture.store.accept_invitation(&act(40), third, owner.id, None).await.unwrap();
+    // Somebody who is in already keeps their role, and the invitation is open to whom it is for.
+    let answer = fixture.store.accept_invitation(&act(40), third, owner.id, None).await;
+    assert!(matches!(answer, Err(StoreError::Exists { what: "member", .. })), "{answer:?}");
     assert!(fixture.roles().await.contains(&("owner".to_owned(), Role::Owner)));
+    fixture.store.accept_invitation(&act(40), third, late.id, Some(&late)).await.unwrap();
+    assert_eq!(fixture.roles().await.len(), 3);
 }
 
 fn batch(count: u32, expires_at: Option<Timestamp>) -> CodeBatch {
