@@ -64,8 +64,8 @@ pub struct RequestCounts {
 }
 
 impl RequestCounts {
-    /// Of the recorder there is now.
-    pub fn new() -> Self {
+    /// At the recorder there is now.
+    pub fn register() -> Self {
         Self {
             answered: counter!(REQUESTS_TOTAL, "route" => CHAT_ROUTE, "outcome" => "ok"),
             duration_seconds: histogram!(REQUEST_DURATION_SECONDS),

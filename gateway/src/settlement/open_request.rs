@@ -62,7 +62,7 @@ pub struct Finished {
 
 impl Settlement {
     pub fn new(spool: Spool, gate: BalanceGate) -> Self {
-        Self { spool, gate, in_flight: InFlight::default(), counts: RequestCounts::new(), refused_micros: AtomicI64::new(0) }
+        Self { spool, gate, in_flight: InFlight::default(), counts: RequestCounts::register(), refused_micros: AtomicI64::new(0) }
     }
 
     /// Whether the spool took no request a moment ago: it, or its disk, is full.
