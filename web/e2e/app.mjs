@@ -98,7 +98,12 @@ const PUSHED = !/live: false/.test(
 );
 
 /** Until the page is kept up to date, in the way it should be. */
-export const watched = (page) => page.getByText(PUSHED ? /^Live$/ : /^Refreshed every few seconds/).waitFor();
+export const watched = (page) =>
+  // What is read out comes before what is seen.
+  page
+    .getByText(PUSHED ? /^Live$/ : /^Refreshed every few seconds/)
+    .last()
+    .waitFor();
 
 /** A number with its name above it. */
 export const figure = (page, name) =>

@@ -1,7 +1,7 @@
 // What signed-in pages ask `/api/app`. Keys of the cache begin with the noun, then the account, so that a change can
 // say what it made old.
 
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { hashKey, infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import type {
   Account,
   AccountAudit,
@@ -88,7 +88,19 @@ export const membersQuery = ofAccount<Member[]>('members', '/members');
 export const invitationsQuery = ofAccount<PendingInvitation[]>('invitations', '/invitations');
 export const keysQuery = ofAccount<Key[]>('keys', '/keys?limit=200');
 
-/** Rows in pages, each asked for with the cursor of the one before. */
+/**
+ * The answer before, while the next is on its way: only for the same subject, which is what the key begins with. Rows of
+ * another account, or tokens where it says dollars now, would be read as what they are not.
+ */
+export const keptFor =
+  (subject: readonly unknown[]) =>
+  <T>(before: T | undefined, query: { queryKey: readonly unknown[] } | undefined): T | undefined =>
+    query && hashKey(query.queryKey.slice(0, subject.length)) === hashKey(subject) ? before : undefined;
+
+/**
+ * Rows in pages, each asked for with the cursor of the one before. While they are narrowed otherwise those before stay,
+ * dimmed: a row says itself what it is.
+ */
 const pages = <T>(queryKey: readonly unknown[], path: string, filters: Filters) =>
   infiniteQueryOptions({
     queryKey: [...queryKey, filters],
@@ -96,7 +108,7 @@ const pages = <T>(queryKey: readonly unknown[], path: string, filters: Filters) 
       whole<Page<T>>('GET', withQuery(path, { ...filters, cursor: pageParam }), undefined, signal) as Promise<Page<T>>,
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next_cursor ?? null,
-    placeholderData: keepPreviousData,
+    placeholderData: keptFor(queryKey),
   });
 
 export const transactionsQuery = (account: string, filters: Filters) =>
@@ -123,12 +135,12 @@ export const generationDetailQuery = (id: string) =>
     enabled: id !== '',
   });
 
+/** Sums and statistics: nothing of an answer to another question is kept, because their labels stand outside it. */
 export const activityQuery = (account: string, filters: Filters) =>
   queryOptions({
     queryKey: ['activity', account, filters],
     queryFn: ({ signal }) =>
       call<Activity>('GET', withQuery(appPath(account, '/activity'), filters), undefined, signal),
-    placeholderData: keepPreviousData,
   });
 
 export const overviewQuery = queryOptions({
@@ -145,7 +157,6 @@ const statistics = <T>(name: string, path: string, filters: Filters) =>
     queryKey: ['statistics', name, filters],
     queryFn: ({ signal }) => call<T>('GET', withQuery(path, filters), undefined, signal),
     staleTime: MINUTE_MS,
-    placeholderData: keepPreviousData,
   });
 
 export const rankingsQuery = (period: Period, kind: string) =>
@@ -166,7 +177,6 @@ const ofModel = <T>(id: string, rest: string, filters: Filters = {}) =>
     queryKey: ['statistics', 'model', id, rest, filters],
     queryFn: ({ signal }) => call<T>('GET', withQuery(`/api/app/models/${id}/${rest}`, filters), undefined, signal),
     staleTime: MINUTE_MS,
-    placeholderData: keepPreviousData,
   });
 
 export const endpointSeriesQuery = (id: string, metric: EndpointMetric, range: string) =>

@@ -58,6 +58,15 @@ export async function post(path: string, body: unknown, key: string, signal: Abo
   return response;
 }
 
+let unauthenticated = () => {};
+/** Who wants to know that the app's own API takes nobody to be signed in. One listener; returns how to stop. */
+export function whenUnauthenticated(listener: () => void): () => void {
+  unauthenticated = listener;
+  return () => {
+    if (unauthenticated === listener) unauthenticated = () => {};
+  };
+}
+
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 /** Proves to the server that a change comes from this app; part of the session, kept in memory only. */
@@ -84,7 +93,11 @@ export async function whole<T>(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  if (!response.ok) throw failure(response.status, text);
+  if (!response.ok) {
+    const refused = failure(response.status, text);
+    if (refused.reason === 'unauthenticated') unauthenticated();
+    throw refused;
+  }
   return text === '' ? ({ data: null } as T & { data: unknown }) : JSON.parse(text);
 }
 

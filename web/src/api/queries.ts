@@ -56,11 +56,26 @@ export function retryUnlessRefused(failures: number, error: Error): boolean {
   return failures < 2 && !(error instanceof ApiError && error.status < 500);
 }
 
+interface ModelEndpoints {
+  data: { endpoints: Endpoint[] };
+}
+
+/** Nobody signed in where statistics are not public, or a gateway that does not tell them apart yet. */
+const NOT_TOLD = [401, 403, 404];
+
+/** With their speeds, where statistics are told; what everybody may see of them elsewhere. */
+async function measuredEndpoints(model: string, signal: AbortSignal): Promise<ModelEndpoints> {
+  try {
+    return await getJson<ModelEndpoints>(`/api/app/models/${model}/endpoints`, undefined, signal);
+  } catch (error) {
+    if (!(error instanceof ApiError && NOT_TOLD.includes(error.status))) throw error;
+    return await getJson<ModelEndpoints>(`/api/v1/models/${model}/endpoints`, undefined, signal);
+  }
+}
+
 export const endpointsQuery = (model: string) =>
   queryOptions({
     queryKey: ['endpoints', model],
-    queryFn: async ({ signal }) =>
-      (await getJson<{ data: { endpoints: Endpoint[] } }>(`/api/v1/models/${model}/endpoints`, undefined, signal)).data
-        .endpoints,
+    queryFn: async ({ signal }) => (await measuredEndpoints(model, signal)).data.endpoints,
     staleTime: MINUTE_MS,
   });

@@ -1,9 +1,8 @@
 import { ActionIcon, Text } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useRef } from 'react';
+import { lazy, type MouseEvent, Suspense, useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
-import { sessionQuery } from '../api/app_queries';
+import { useEndedSession } from '../features/session/end_session';
 import { useApplyPreferences } from '../features/session/preferences';
 import { useViewer } from '../features/session/store';
 import { FailureScope } from '../ui/FailureScope';
@@ -20,7 +19,7 @@ export function Layout() {
   const viewer = useViewer();
   useApplyPreferences();
   // Keeps who is signed in known on every page.
-  useQuery(sessionQuery);
+  useEndedSession();
   return (
     <div className={classes.frame}>
       <a href="#content" className="skip">
@@ -52,6 +51,10 @@ function TopBar() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   // biome-ignore lint/correctness/useExhaustiveDependencies: closes when another page is open
   useEffect(() => dialog.current?.close?.(), [path]);
+  // The dialog itself is what lies beside its content: the dimmed page. A link may lead to the page that is open.
+  const onClick = ({ target }: MouseEvent<HTMLDialogElement>) => {
+    if (target === dialog.current || (target instanceof Element && target.closest('a'))) dialog.current?.close();
+  };
   return (
     <header className={classes.top}>
       <Link to="/" className={classes.brand ?? ''}>
@@ -69,7 +72,8 @@ function TopBar() {
       >
         <MenuIcon />
       </ActionIcon>
-      <dialog ref={dialog} className={classes.drawer} aria-label={t('app.menu')}>
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: with the keyboard, Escape closes it */}
+      <dialog ref={dialog} className={classes.drawer} aria-label={t('app.menu')} onClick={onClick}>
         <ActionIcon
           variant="subtle"
           color="gray"

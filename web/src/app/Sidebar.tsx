@@ -5,8 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { sessionQuery } from '../api/app_queries';
 import { call } from '../api/client';
 import { BalanceLine } from '../features/credits/BalanceLine';
-import { useKey } from '../features/key/store';
-import { forgetConversations } from '../features/playground/conversation_store';
+import { endSession } from '../features/session/end_session';
 import { useAccountChoice, useViewer, type Viewer } from '../features/session/store';
 import {
   ActivityIcon,
@@ -21,7 +20,7 @@ import {
   SettingsIcon,
 } from '../ui/icons';
 import { Logo } from '../ui/Logo';
-import { useToasts } from '../ui/toasts';
+import { useFailureToast } from '../ui/use_failure_toast';
 import { Language, Theme } from './Appearance';
 import classes from './Layout.module.css';
 import { isActive, type NavItem, navigationFor } from './navigation';
@@ -125,18 +124,11 @@ function Person({ viewer }: { viewer: Viewer }) {
 function SignOut() {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const forgetKey = useKey((state) => state.forget);
-  const show = useToasts((state) => state.show);
+  const failed = useFailureToast();
   const signOut = useMutation({
     mutationFn: () => call('POST', '/auth/sign-out'),
-    onSuccess: () => {
-      forgetKey();
-      forgetConversations();
-      queries.setQueryData(sessionQuery.queryKey, null);
-      // What the one who left could see is not for the next.
-      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
-    },
-    onError: (error) => show({ text: error.message, tone: 'failed' }),
+    onSuccess: () => endSession(queries),
+    onError: failed,
   });
   return (
     <Button

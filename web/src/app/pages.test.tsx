@@ -1,7 +1,7 @@
 // The pages against answers as the gateway gives them, rendered whole: routes, queries, translation.
 
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router';
-import { cleanup, render, screen, within } from '@testing-library/react';
+import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import i18next from 'i18next';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -61,7 +61,7 @@ describe('models', () => {
     expect(within(one).getByText('$0.60')).toBeDefined();
     expect(within(screen.getByRole('article', { name: 'Two' })).getAllByText('Free')).toHaveLength(2);
     await user.type(screen.getByRole('textbox', { name: /Search/ }), 'two');
-    expect(screen.queryByRole('article', { name: 'One' })).toBeNull();
+    await waitFor(() => expect(screen.queryByRole('article', { name: 'One' })).toBeNull());
     expect(router.state.location.search).toEqual({ q: 'two' });
   });
 

@@ -58,6 +58,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-default-border': '#d8dfdd',
     '--mantine-color-placeholder': '#6a747e',
     '--mantine-color-red-light': '#fdf0ef',
+    '--mantine-color-yellow-light-color': '#7a4b00',
+    '--mantine-color-yellow-text': '#7a4b00',
   },
   dark: {
     '--mantine-color-text': '#e3e8eb',

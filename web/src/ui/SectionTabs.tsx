@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { type RefObject, useEffect, useRef, useState } from 'react';
 import classes from './tabs.module.css';
 
 /** Pages within a page, each with an address of its own. */
@@ -19,8 +19,15 @@ export function SectionTabs({
     if (!tab || !nav.current) return;
     nav.current.scrollLeft = tab.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - tab.offsetWidth) / 2;
   }, [active]);
+  const more = useMore(nav);
   return (
-    <nav ref={nav} aria-label={label} className={classes.tabs}>
+    <nav
+      ref={nav}
+      aria-label={label}
+      className={classes.tabs}
+      data-before={more.before || undefined}
+      data-after={more.after || undefined}
+    >
       {sections.map((section) => (
         <Link
           key={section.to}
@@ -33,4 +40,28 @@ export function SectionTabs({
       ))}
     </nav>
   );
+}
+
+/** Whether a row goes on beyond its edges, where it then fades out. */
+function useMore(row: RefObject<HTMLElement | null>): { before: boolean; after: boolean } {
+  const [more, setMore] = useState({ before: false, after: false });
+  useEffect(() => {
+    const element = row.current;
+    if (!element) return;
+    const measure = () => {
+      // Zoomed, a row at its end is off by a part of a pixel.
+      const before = element.scrollLeft > 1;
+      const after = element.scrollWidth - element.clientWidth - element.scrollLeft > 1;
+      setMore((known) => (known.before === before && known.after === after ? known : { before, after }));
+    };
+    measure();
+    const sizes = new ResizeObserver(measure);
+    sizes.observe(element);
+    element.addEventListener('scroll', measure, { passive: true });
+    return () => {
+      sizes.disconnect();
+      element.removeEventListener('scroll', measure);
+    };
+  }, [row]);
+  return more;
 }

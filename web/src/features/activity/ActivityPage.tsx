@@ -21,7 +21,7 @@ export function ActivityPage() {
           <PageHeader title={t('activity.title')} lead={t('activity.lead')} />
           <Stack gap="lg">
             <Totals account={account.id} />
-            {is(...REQUEST_READERS) && <GenerationList account={account.id} />}
+            {is(...REQUEST_READERS) && <GenerationList key={account.id} account={account.id} />}
           </Stack>
           <GenerationDrawer
             id={generation}

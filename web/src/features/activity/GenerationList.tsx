@@ -1,4 +1,4 @@
-import { Button, Group, NativeSelect, Select, Text, TextInput, Title, UnstyledButton } from '@mantine/core';
+import { Button, Group, NativeSelect, Select, Text, Title, UnstyledButton } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
@@ -7,6 +7,7 @@ import { generationsQuery, keysQuery } from '../../api/app_queries';
 import type { GenerationRow } from '../../api/app_types';
 import { modelsQuery } from '../../api/queries';
 import { type ActivitySearch, activitySearch, requestFilters, STATUSES } from '../../app/search';
+import { DateRange } from '../../ui/DateRange';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { Filters } from '../../ui/Filters';
@@ -129,20 +130,7 @@ function Narrow({ account }: { account: string }) {
           ...STATUSES.map((status) => ({ value: status as string, label: t(`status.${status}`) })),
         ]}
       />
-      <TextInput
-        size="xs"
-        type="date"
-        aria-label={t('common.from')}
-        value={search.from ?? ''}
-        onChange={(event) => set({ from: event.currentTarget.value || undefined })}
-      />
-      <TextInput
-        size="xs"
-        type="date"
-        aria-label={t('common.to')}
-        value={search.to ?? ''}
-        onChange={(event) => set({ to: event.currentTarget.value || undefined })}
-      />
+      <DateRange from={search.from} to={search.to} onChange={set} />
       {filtered && (
         <Button
           size="xs"

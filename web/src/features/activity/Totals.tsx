@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { activityQuery } from '../../api/app_queries';
 import type { Activity } from '../../api/app_types';
 import { MEASURES, RANGES } from '../../app/search';
-import { formatUsd } from '../../money/decimal';
+import { compare, formatUsd, sum } from '../../money/decimal';
 import { buckets } from '../../ui/days';
 import { Figure, Figures } from '../../ui/Figure';
 import { forDrawing, formatCompact, formatCount, formatMoment } from '../../ui/numbers';
@@ -105,25 +105,35 @@ interface DrawingProps {
 
 function Drawing({ data, measure, interval, from }: DrawingProps) {
   const { t, i18n } = useTranslation();
-  const drawn = data.groups.slice(0, MOST_SERIES);
+  const { drawn, others } = mostOf(data.groups, measure);
   // The gateway leaves out the times without usage.
   const points = new Map(data.series.map((point) => [Date.parse(point.at), point]));
   const moments = buckets(Date.parse(from), Date.now(), interval);
+  const values = (groups: Activity['groups']) =>
+    moments.map((at) => {
+      const there = points.get(Date.parse(at))?.values;
+      return forDrawing(sum(groups.map((group) => there?.[group.key]?.[measure] ?? 0))) ?? 0;
+    });
+  const series = drawn.map((group) => ({ name: group.label, values: values([group]) }));
+  if (others.length > 0) series.push({ name: t('rankings.others'), values: values(others) });
   return (
     <StatChart
       label={t(`activity.${measure}`)}
       kind="bars"
       height={260}
       at={moments.map((at) => formatMoment(at, interval, i18n.language))}
-      series={drawn.map((group) => ({
-        name: group.label,
-        values: moments.map((at) => forDrawing(points.get(Date.parse(at))?.values[group.key]?.[measure]) ?? 0),
-      }))}
+      series={series}
       format={(value) =>
         measure === 'spend' ? (formatUsd(plain(value), i18n.language) ?? '') : formatCompact(value, i18n.language)
       }
     />
   );
+}
+
+/** The groups with most of what is shown, and all the rest. */
+export function mostOf(groups: Activity['groups'], measure: Measure) {
+  const ranked = [...groups].sort((a, b) => compare(b[measure], a[measure]));
+  return { drawn: ranked.slice(0, MOST_SERIES), others: ranked.slice(MOST_SERIES) };
 }
 
 /** A drawn number back into digits, for axis labels. */

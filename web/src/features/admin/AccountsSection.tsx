@@ -1,23 +1,23 @@
-import { Button, Group, Modal, NativeSelect, Stack, TextInput } from '@mantine/core';
+import { Button, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminPages } from '../../api/app_queries';
-import type { Account, Transaction } from '../../api/app_types';
+import type { Account } from '../../api/app_types';
 import { call } from '../../api/client';
-import { formatUsd } from '../../money/decimal';
 import { ConfirmButton } from '../../ui/Confirm';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
 import { RowLink } from '../../ui/RowLink';
 import { Time } from '../../ui/Time';
-import { useToasts } from '../../ui/toasts';
+import { useFailureToast } from '../../ui/use_failure_toast';
 import { Invite } from '../settings/Invite';
 import { AccountDetail } from './AccountDetail';
 import { statusName } from './account_status';
+import { Credit } from './Credit';
 
 const route = getRouteApi('/admin/$section');
 
@@ -117,13 +117,13 @@ function NewAccount() {
 function Acts({ account }: { account: Account }) {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const show = useToasts((state) => state.show);
+  const failed = useFailureToast();
   const path = `/api/app/admin/accounts/${account.id}`;
   const renew = () => queries.invalidateQueries({ queryKey: ['admin', 'accounts'] });
   const enable = useMutation({
     mutationFn: () => call('PATCH', path, { status: 'active' }),
     onSuccess: renew,
-    onError: (error) => show({ text: error.message, tone: 'failed' }),
+    onError: failed,
   });
   return (
     <Group gap={6} justify="flex-end">
@@ -155,94 +155,5 @@ function Acts({ account }: { account: Account }) {
         </Button>
       )}
     </Group>
-  );
-}
-
-const KINDS = ['topup', 'grant', 'refund', 'adjustment'] as const;
-
-function Credit({ account }: { account: Account }) {
-  const { t, i18n } = useTranslation();
-  const queries = useQueryClient();
-  const show = useToasts((state) => state.show);
-  const [opened, { open, close }] = useDisclosure(false);
-  const [kind, setKind] = useState<(typeof KINDS)[number]>('topup');
-  const [amount, setAmount] = useState('');
-  const [reason, setReason] = useState('');
-  // One for each opening: sending the same form twice books it once.
-  const [idempotencyKey, setIdempotencyKey] = useState('');
-  const wrong = amount.trim() !== '' && !/^-?\d{1,10}(\.\d{1,9})?$/.test(amount.trim());
-  const credit = useMutation({
-    mutationFn: () =>
-      call<Transaction>('POST', `/api/app/admin/accounts/${account.id}/credits`, {
-        kind,
-        amount: amount.trim(),
-        reason: reason.trim(),
-        idempotency_key: idempotencyKey,
-      }),
-    onSuccess: () => {
-      close();
-      show({
-        tone: 'done',
-        text: t('admin.credited', { amount: formatUsd(amount.trim(), i18n.language), name: account.name }),
-      });
-      queries.invalidateQueries({ queryKey: ['admin', 'accounts'] });
-      queries.invalidateQueries({ queryKey: ['account', account.id] });
-      queries.invalidateQueries({ queryKey: ['transactions', account.id] });
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (!wrong) credit.mutate();
-  };
-  const start = () => {
-    setIdempotencyKey(`web-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
-    setAmount('');
-    setReason('');
-    credit.reset();
-    open();
-  };
-  return (
-    <>
-      <Button size="compact-sm" variant="default" onClick={start} aria-label={`${t('admin.credit')}: ${account.name}`}>
-        {t('admin.credit')}
-      </Button>
-      <Modal
-        opened={opened}
-        onClose={close}
-        title={t('admin.credit_title', { name: account.name })}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
-      >
-        <form onSubmit={submit}>
-          <Stack gap="md">
-            <NativeSelect
-              label={t('credits.kind')}
-              value={kind}
-              onChange={(event) => setKind(event.currentTarget.value as (typeof KINDS)[number])}
-              data={KINDS.map((one) => ({ value: one as string, label: t(`transaction.${one}`) }))}
-            />
-            <TextInput
-              label={t('credits.amount')}
-              value={amount}
-              onChange={(event) => setAmount(event.currentTarget.value)}
-              error={wrong ? t('keys.limit_wrong') : undefined}
-              inputMode="decimal"
-              leftSection="$"
-              required
-              data-autofocus
-            />
-            <TextInput
-              label={t('admin.reason')}
-              value={reason}
-              onChange={(event) => setReason(event.currentTarget.value)}
-              required
-            />
-            {credit.isError && <ErrorState error={credit.error} />}
-            <Button type="submit" loading={credit.isPending} disabled={wrong}>
-              {t('admin.credit')}
-            </Button>
-          </Stack>
-        </form>
-      </Modal>
-    </>
   );
 }

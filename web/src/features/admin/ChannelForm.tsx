@@ -39,7 +39,7 @@ export function ChannelForm({ edited, onDone }: { edited: Channel | null; onDone
       const body = {
         name: fields.name.trim(),
         ...(edited ? {} : { provider: fields.provider }),
-        ...(fields.base_url.trim() === '' ? {} : { base_url: fields.base_url.trim() }),
+        ...addressOf(fields.base_url, edited !== null),
         ...(fields.api_key === '' ? {} : { api_key: fields.api_key }),
         priority: fields.priority,
         weight: fields.weight,
@@ -120,6 +120,13 @@ export function ChannelForm({ edited, onDone }: { edited: Channel | null; onDone
       </Stack>
     </form>
   );
+}
+
+/** Emptied, it goes back to the provider's own address; a new channel begins with that. */
+function addressOf(typed: string, isEdited: boolean): { base_url?: string | null } {
+  const base_url = typed.trim();
+  if (base_url !== '') return { base_url };
+  return isEdited ? { base_url: null } : {};
 }
 
 interface ModelsProps {

@@ -14,6 +14,7 @@ import { formatDuration } from '../../ui/numbers';
 import { QueryView } from '../../ui/QueryView';
 import { RowLink } from '../../ui/RowLink';
 import { useToasts } from '../../ui/toasts';
+import { useFailureToast } from '../../ui/use_failure_toast';
 import { useLiveInterval } from '../live/store';
 import classes from './admin.module.css';
 import { ChannelDetail, HealthWord } from './ChannelDetail';
@@ -151,7 +152,7 @@ function Acts({ channel, onEdit }: { channel: Channel; onEdit: () => void }) {
   const show = useToasts((state) => state.show);
   const keep = useChannelTests((state) => state.keep);
   const path = `/api/app/admin/channels/${channel.id}`;
-  const failed = (error: Error) => show({ text: error.message, tone: 'failed' });
+  const failed = useFailureToast();
   const test = useMutation({
     mutationFn: () => call<ChannelTest>('POST', `${path}/test`),
     onSuccess: (result) => {

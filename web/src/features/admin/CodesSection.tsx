@@ -10,6 +10,7 @@ import { call } from '../../api/client';
 import { isAmount } from '../../money/decimal';
 import { CodeBlock } from '../../ui/CodeBlock';
 import { ConfirmButton } from '../../ui/Confirm';
+import { lastSecondOf } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { ErrorState } from '../../ui/ErrorState';
 import { PagedTable } from '../../ui/PagedTable';
@@ -100,7 +101,7 @@ function NewBatch() {
         amount: amount.trim(),
         count,
         note: note.trim(),
-        ...(expires === '' ? {} : { expires_at: `${expires}T23:59:59Z` }),
+        ...(expires === '' ? {} : { expires_at: lastSecondOf(expires) }),
       }),
     onSuccess: () => queries.invalidateQueries({ queryKey: ['admin', 'codes'] }),
   });

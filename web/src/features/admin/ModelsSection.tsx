@@ -1,17 +1,15 @@
-import { Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { Button, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminQuery } from '../../api/app_queries';
 import type { AdminModel, Prices, PriceVersion } from '../../api/app_types';
-import { call } from '../../api/client';
 import { type DecimalText, formatUsd } from '../../money/decimal';
 import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
-import { ErrorState } from '../../ui/ErrorState';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
-import { priceOf } from './channel_models';
+import { NewPrice } from './NewPrice';
 
 const modelsQuery = adminQuery<AdminModel[]>('models');
 
@@ -25,7 +23,9 @@ export function ModelsSection() {
   const { t } = useTranslation();
   const models = useQuery(modelsQuery);
   const [search, setSearch] = useState('');
-  const [opened, setOpened] = useState<AdminModel | null>(null);
+  const [openedId, setOpenedId] = useState<string | null>(null);
+  // As the answer has it now: a price that was just set is the one to begin with.
+  const opened = models.data?.find(({ id }) => id === openedId);
   return (
     <Stack gap="md">
       <TextInput
@@ -68,7 +68,7 @@ export function ModelsSection() {
                   <Button
                     size="compact-sm"
                     variant="default"
-                    onClick={() => setOpened(model)}
+                    onClick={() => setOpenedId(model.id)}
                     aria-label={`${t('admin.prices')}: ${model.id}`}
                   >
                     {t('admin.price_versions', { count: model.price_versions })}
@@ -80,10 +80,10 @@ export function ModelsSection() {
         )}
       </QueryView>
       <Modal
-        opened={opened !== null}
-        onClose={() => setOpened(null)}
+        opened={opened !== undefined}
+        onClose={() => setOpenedId(null)}
         size="xl"
-        title={opened?.id}
+        title={openedId}
         closeButtonProps={{ 'aria-label': t('common.close') }}
       >
         {opened && <Versions model={opened} />}
@@ -165,78 +165,5 @@ function Versions({ model }: { model: AdminModel }) {
       </QueryView>
       {model.channels.length > 0 && <NewPrice model={model} />}
     </Stack>
-  );
-}
-
-function NewPrice({ model }: { model: AdminModel }) {
-  const { t } = useTranslation();
-  const queries = useQueryClient();
-  const first = model.channels[0];
-  const [channel, setChannel] = useState(first?.channel_id ?? '');
-  const current = model.channels.find(({ channel_id }) => channel_id === channel)?.price;
-  const before: Prices = current && current !== 'free' ? current : {};
-  const [prompt, setPrompt] = useState(String(before.prompt ?? (current === 'free' ? '0' : '')));
-  const [completion, setCompletion] = useState(String(before.completion ?? (current === 'free' ? '0' : '')));
-  const [from, setFrom] = useState('');
-  const save = useMutation({
-    mutationFn: () =>
-      call('POST', '/api/app/admin/price-versions', {
-        channel_id: channel,
-        model: model.id,
-        price: priceOf(before, prompt, completion),
-        ...(from === '' ? {} : { effective_at: new Date(from).toISOString() }),
-      }),
-    onSuccess: () => {
-      queries.invalidateQueries({ queryKey: ['admin'] });
-      queries.invalidateQueries({ queryKey: ['models'] });
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    save.mutate();
-  };
-  return (
-    <form onSubmit={submit}>
-      <Text fw={600} mb={4}>
-        {t('admin.new_price')}
-      </Text>
-      <Text size="sm" c="dimmed" mb="sm">
-        {t('admin.new_price_text')} {t('admin.effective_hint')}
-      </Text>
-      <Group align="flex-end" gap="sm">
-        <NativeSelect
-          label={t('admin.channel')}
-          value={channel}
-          onChange={(event) => setChannel(event.currentTarget.value)}
-          data={model.channels.map((one) => ({ value: one.channel_id, label: one.channel_name }))}
-        />
-        <TextInput
-          w="8rem"
-          label={t('models.input')}
-          value={prompt}
-          onChange={(event) => setPrompt(event.currentTarget.value)}
-          inputMode="decimal"
-          required
-        />
-        <TextInput
-          w="8rem"
-          label={t('models.output')}
-          value={completion}
-          onChange={(event) => setCompletion(event.currentTarget.value)}
-          inputMode="decimal"
-          required
-        />
-        <TextInput
-          type="datetime-local"
-          label={t('admin.effective')}
-          value={from}
-          onChange={(event) => setFrom(event.currentTarget.value)}
-        />
-        <Button type="submit" loading={save.isPending}>
-          {t(from === '' ? 'admin.set_price' : 'admin.schedule_price')}
-        </Button>
-      </Group>
-      {save.isError && <ErrorState error={save.error} />}
-    </form>
   );
 }

@@ -9,7 +9,7 @@ import { ConfirmButton } from '../../ui/Confirm';
 import { EmptyState } from '../../ui/EmptyState';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
-import { useToasts } from '../../ui/toasts';
+import { useFailureToast } from '../../ui/use_failure_toast';
 import { useViewer } from '../session/store';
 import { statusName } from './account_status';
 
@@ -77,7 +77,7 @@ function Acts({ user }: { user: AdminUser }) {
   const { t } = useTranslation();
   const viewer = useViewer();
   const queries = useQueryClient();
-  const show = useToasts((state) => state.show);
+  const failed = useFailureToast();
   const name = user.name || user.email;
   const set = async (change: object) => {
     await call('PATCH', `/api/app/admin/users/${user.id}`, change);
@@ -85,7 +85,7 @@ function Acts({ user }: { user: AdminUser }) {
   };
   const enable = useMutation({
     mutationFn: () => set({ status: 'active' }),
-    onError: (error) => show({ text: error.message, tone: 'failed' }),
+    onError: failed,
   });
   // Nobody locks themselves out.
   if (viewer?.session.user.id === user.id) return null;

@@ -20,3 +20,8 @@ it('says free for prices of nothing, and only then', () => {
     completion: '0.01',
   });
 });
+
+it('takes away the name at the provider when it was emptied', () => {
+  const model: ChannelModel = { id: 'acme/one', upstream: 'one', price: 'free' };
+  expect(modelOf({ ...rowOf(model), upstream: ' ' })).toEqual({ id: 'acme/one', price: 'free' });
+});

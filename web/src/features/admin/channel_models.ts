@@ -29,9 +29,11 @@ export function rowOf(model: ChannelModel | null): ModelRow {
 
 export function modelOf(row: ModelRow): ChannelModel {
   const before: Prices = row.rest === null || row.rest.price === 'free' ? {} : row.rest.price;
+  const { upstream: _, ...rest } = row.rest ?? {};
   return {
-    ...(row.rest ?? {}),
+    ...rest,
     id: row.id.trim(),
+    // Left out when it was emptied: then the provider knows the model by its id.
     ...(row.upstream.trim() === '' ? {} : { upstream: row.upstream.trim() }),
     price: priceOf(before, row.prompt, row.completion),
   };

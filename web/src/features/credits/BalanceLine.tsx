@@ -12,7 +12,7 @@ export function BalanceLine({ account }: { account: string }) {
   const { t } = useTranslation();
   const balance = useQuery({ ...accountQuery(account), refetchInterval: useLiveInterval() });
   return (
-    <Link to="/credits" className={classes.line ?? ''} aria-label={t('credits_line.available')}>
+    <Link to="/credits" className={classes.line ?? ''}>
       <Text size="xs" c="dimmed" component="span">
         {t(balance.isError && balance.data ? 'credits_line.old' : 'credits_line.available')}
       </Text>

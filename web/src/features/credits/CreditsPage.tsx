@@ -21,7 +21,7 @@ export function CreditsPage() {
               <>
                 <RedeemForm account={viewer.account.id} />
                 <TransactionList account={viewer.account.id} />
-                <BalanceAlertForm account={viewer.account.id} />
+                <BalanceAlertForm key={viewer.account.id} account={viewer.account.id} />
               </>
             ) : (
               <Text c="dimmed">{t('credits.role')}</Text>

@@ -6,6 +6,7 @@ import { appPath } from '../../api/app_queries';
 import type { Redemption } from '../../api/app_types';
 import { ApiError, call } from '../../api/client';
 import { formatUsd } from '../../money/decimal';
+import { useExplained } from '../../ui/ErrorState';
 import { Surface } from '../../ui/Surface';
 import { useToasts } from '../../ui/toasts';
 
@@ -13,6 +14,7 @@ const REFUSALS = { 404: 'unknown', 409: 'used', 410: 'expired', 429: 'too_often'
 
 export function RedeemForm({ account }: { account: string }) {
   const { t, i18n } = useTranslation();
+  const explained = useExplained();
   const queries = useQueryClient();
   const show = useToasts((state) => state.show);
   const [code, setCode] = useState('');
@@ -50,7 +52,9 @@ export function RedeemForm({ account }: { account: string }) {
               setCode(event.currentTarget.value);
               redeem.reset();
             }}
-            error={redeem.isError ? (refusal ? t(`credits.refusal.${refusal}`) : redeem.error.message) : undefined}
+            error={
+              redeem.isError ? (refusal ? t(`credits.refusal.${refusal}`) : explained(redeem.error).text) : undefined
+            }
             autoComplete="off"
             spellCheck={false}
           />

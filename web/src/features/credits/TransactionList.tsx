@@ -1,10 +1,12 @@
-import { Anchor, Button, Group, NativeSelect, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Group, NativeSelect, Text, Title } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { appPath, transactionsQuery } from '../../api/app_queries';
 import { TRANSACTION_KINDS, type Transaction, type TransactionKind } from '../../api/app_types';
 import { withQuery } from '../../api/client';
+import type { creditsSearch } from '../../app/search';
+import { DateRange, type DayRange } from '../../ui/DateRange';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { Filters } from '../../ui/Filters';
@@ -27,8 +29,12 @@ export function TransactionList({ account }: { account: string }) {
     generation_id: search.generation,
   };
   const transactions = useInfiniteQuery({ ...transactionsQuery(account, filters), refetchInterval: useLiveInterval() });
-  const set = (change: Record<string, string | undefined>) =>
-    navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const set = (change: { kind?: string | undefined; generation?: string | undefined } & DayRange) =>
+    navigate({
+      search: (before) => ({ ...before, ...change }) as ReturnType<typeof creditsSearch>,
+      replace: true,
+      resetScroll: false,
+    });
   const filtered = Object.values(search).some((value) => value !== undefined);
 
   return (
@@ -50,20 +56,7 @@ export function TransactionList({ account }: { account: string }) {
               ...TRANSACTION_KINDS.map((kind) => ({ value: kind as string, label: t(`transaction.${kind}`) })),
             ]}
           />
-          <TextInput
-            size="xs"
-            type="date"
-            aria-label={t('common.from')}
-            value={search.from ?? ''}
-            onChange={(event) => set({ from: event.currentTarget.value || undefined })}
-          />
-          <TextInput
-            size="xs"
-            type="date"
-            aria-label={t('common.to')}
-            value={search.to ?? ''}
-            onChange={(event) => set({ to: event.currentTarget.value || undefined })}
-          />
+          <DateRange from={search.from} to={search.to} onChange={set} />
           <Button
             size="xs"
             variant="default"

@@ -142,11 +142,17 @@ function Heads({ heads }: { heads: NonNullable<AuditReport['heads']> }) {
         rows={heads}
         rowKey={(row) => String(row.partition)}
         columns={[
-          { key: 'partition', header: t('finance.partition'), heading: true, cell: (row) => String(row.partition) },
+          {
+            key: 'partition',
+            header: t('finance.partition'),
+            heading: true,
+            cell: (row) => <Partition number={row.partition} />,
+          },
           { key: 'position', header: t('finance.position'), numeric: true, cell: (row) => String(row.position) },
           {
             key: 'hash',
             header: t('finance.hash'),
+            full: true,
             cell: (row) => (
               <Group gap={4} wrap="nowrap">
                 <Code style={{ overflowWrap: 'anywhere' }}>{row.hash}</Code>
@@ -157,6 +163,21 @@ function Heads({ heads }: { heads: NonNullable<AuditReport['heads']> }) {
         ]}
       />
     </section>
+  );
+}
+
+/** On a phone it heads a card, where no column says what the number is. */
+function Partition({ number }: { number: number | string }) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <Text span inherit hiddenFrom="sm">
+        {t('finance.partition_number', { number })}
+      </Text>
+      <Text span inherit visibleFrom="sm">
+        {String(number)}
+      </Text>
+    </>
   );
 }
 

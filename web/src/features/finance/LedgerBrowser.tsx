@@ -4,12 +4,14 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { ledgerQuery } from '../../api/app_queries';
 import type { LedgerEntry } from '../../api/app_types';
+import { DateRange } from '../../ui/DateRange';
 import { endOfDay, startOfDay } from '../../ui/days';
 import { EmptyState } from '../../ui/EmptyState';
 import { Filters } from '../../ui/Filters';
 import { PagedTable } from '../../ui/PagedTable';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
+import { useAddressText } from '../../ui/use_address_text';
 import { useWords } from '../../ui/words';
 import classes from './finance.module.css';
 
@@ -33,7 +35,14 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
     }),
   );
   const set = (change: Partial<Record<keyof LedgerSearch, string | undefined>>) =>
-    navigate({ to: '/finance', search: { ...search, ...change } as LedgerSearch, replace: true });
+    navigate({
+      to: '/finance',
+      search: (before: LedgerSearch) => ({ ...before, ...change }) as LedgerSearch,
+      replace: true,
+      resetScroll: false,
+    });
+  const request = useAddressText(search.generation ?? '', (id) => set({ generation: id || undefined }));
+  const event = useAddressText(search.event ?? '', (id) => set({ event: id || undefined }));
   const filtered = Object.keys(search).length > 0;
   return (
     <>
@@ -43,8 +52,7 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
           data-long
           aria-label={t('finance.find_request')}
           placeholder={t('finance.find_request')}
-          value={search.generation ?? ''}
-          onChange={(event) => set({ generation: event.currentTarget.value || undefined })}
+          {...request.field}
           spellCheck={false}
         />
         <TextInput
@@ -52,26 +60,20 @@ export function LedgerBrowser({ account, search }: { account: string; search: Le
           data-long
           aria-label={t('finance.find_event')}
           placeholder={t('finance.find_event')}
-          value={search.event ?? ''}
-          onChange={(event) => set({ event: event.currentTarget.value || undefined })}
+          {...event.field}
           spellCheck={false}
         />
-        <TextInput
-          size="xs"
-          type="date"
-          aria-label={t('common.from')}
-          value={search.from ?? ''}
-          onChange={(event) => set({ from: event.currentTarget.value || undefined })}
-        />
-        <TextInput
-          size="xs"
-          type="date"
-          aria-label={t('common.to')}
-          value={search.to ?? ''}
-          onChange={(event) => set({ to: event.currentTarget.value || undefined })}
-        />
+        <DateRange from={search.from} to={search.to} onChange={set} />
         {filtered && (
-          <Button size="xs" variant="subtle" onClick={() => navigate({ to: '/finance', search: {}, replace: true })}>
+          <Button
+            size="xs"
+            variant="subtle"
+            onClick={() => {
+              request.drop();
+              event.drop();
+              navigate({ to: '/finance', search: {}, replace: true, resetScroll: false });
+            }}
+          >
             {t('common.show_all')}
           </Button>
         )}

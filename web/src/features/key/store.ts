@@ -3,15 +3,24 @@
 import { create } from 'zustand';
 
 const STORAGE_KEY = 'tollgate.api_key';
-const ACCOUNT_KEY = 'tollgate.api_key_account';
+const MADE_KEY = 'tollgate.api_key_made';
 const PATTERN = /^sk-tg-v1-[0-9a-zA-Z]{64}$/;
+/** A key that ends sooner might end before what it is used for does. */
+const LEAST_LEFT_MS = 60_000;
+
+/** What is known of a key that this app made. */
+export interface MadeKey {
+  account: string;
+  hash: string;
+  expiresAt: string;
+}
 
 interface KeyStore {
   /** Empty when there is none. */
   key: string;
-  /** The account it was made for by this app; null when it was pasted. */
-  account: string | null;
-  use: (key: string, account?: string) => void;
+  /** Null when it was pasted. */
+  made: MadeKey | null;
+  use: (key: string, made?: MadeKey) => void;
   forget: () => void;
 }
 
@@ -19,18 +28,37 @@ export function isKey(text: string): boolean {
   return PATTERN.test(text);
 }
 
+/** Whether a key that was made for an account may still be used for it. */
+export function isUsable(made: MadeKey, account: string | null, now: number): boolean {
+  return made.account === account && Date.parse(made.expiresAt) - now > LEAST_LEFT_MS;
+}
+
 export const useKey = create<KeyStore>((set) => ({
   key: sessionStorage.getItem(STORAGE_KEY) ?? '',
-  account: sessionStorage.getItem(ACCOUNT_KEY),
-  use: (key, account) => {
+  made: readMade(),
+  use: (key, made) => {
     sessionStorage.setItem(STORAGE_KEY, key);
-    if (account === undefined) sessionStorage.removeItem(ACCOUNT_KEY);
-    else sessionStorage.setItem(ACCOUNT_KEY, account);
-    set({ key, account: account ?? null });
+    if (made === undefined) sessionStorage.removeItem(MADE_KEY);
+    else sessionStorage.setItem(MADE_KEY, JSON.stringify(made));
+    set({ key, made: made ?? null });
   },
   forget: () => {
     sessionStorage.removeItem(STORAGE_KEY);
-    sessionStorage.removeItem(ACCOUNT_KEY);
-    set({ key: '', account: null });
+    sessionStorage.removeItem(MADE_KEY);
+    set({ key: '', made: null });
   },
 }));
+
+/** For whoever disables or deletes a key, which may be the one this tab made for itself. */
+export function forgetMadeKey(hash: string): void {
+  const { made, forget } = useKey.getState();
+  if (made?.hash === hash) forget();
+}
+
+function readMade(): MadeKey | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(MADE_KEY) ?? 'null');
+  } catch {
+    return null;
+  }
+}

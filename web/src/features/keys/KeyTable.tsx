@@ -12,6 +12,8 @@ import { forDrawing } from '../../ui/numbers';
 import { Sparkline } from '../../ui/Sparkline';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
+import { useFailureToast } from '../../ui/use_failure_toast';
+import { forgetMadeKey } from '../key/store';
 import classes from './keys.module.css';
 
 export function KeyTable({ account, keys, onEdit }: { account: string; keys: Key[]; onEdit: (key: Key) => void }) {
@@ -114,10 +116,12 @@ function Acts({ account, of: key, onEdit }: { account: string; of: Key; onEdit: 
   const { t } = useTranslation();
   const queries = useQueryClient();
   const show = useToasts((state) => state.show);
+  const failed = useFailureToast();
   const path = appPath(account, `/keys/${key.hash}`);
   const renew = () => queries.invalidateQueries({ queryKey: keysQuery(account).queryKey });
   const set = async (disabled: boolean) => {
     await call('PATCH', path, { disabled });
+    if (disabled) forgetMadeKey(key.hash);
     await renew();
   };
   const toggle = useMutation({
@@ -126,9 +130,9 @@ function Acts({ account, of: key, onEdit }: { account: string; of: Key; onEdit: 
       show({
         text: t(key.disabled ? 'keys.was_enabled' : 'keys.was_disabled', { name: key.name }),
         tone: 'done',
-        undo: () => set(key.disabled).catch((error: Error) => show({ text: error.message, tone: 'failed' })),
+        undo: () => set(key.disabled).catch(failed),
       }),
-    onError: (error) => show({ text: error.message, tone: 'failed' }),
+    onError: failed,
   });
   const named = (act: string) => `${act}: ${key.name}`;
   return (
@@ -161,6 +165,7 @@ function Acts({ account, of: key, onEdit }: { account: string; of: Key; onEdit: 
         confirm={t('common.delete')}
         action={async () => {
           await call('DELETE', path);
+          forgetMadeKey(key.hash);
           await renew();
         }}
       >

@@ -56,7 +56,18 @@ it('is live only once the server has greeted', () => {
   expect(latest().url).toBe('ws://gateway/api/app/live?account=acct-1');
   latest().says({ kind: 'hello', seq: 7 });
   expect(statuses).toEqual(['connecting', 'live']);
+});
+
+it('takes what happened before the first greeting for missed, once', () => {
+  latest().onopen?.();
   expect(gaps).toBe(0);
+  latest().says({ kind: 'hello', seq: 7 });
+  expect(gaps).toBe(1);
+  latest().onclose?.();
+  vi.advanceTimersByTime(2_000);
+  latest().onopen?.();
+  latest().says({ kind: 'hello', seq: 7 });
+  expect(gaps).toBe(1);
 });
 
 it('comes back by itself from where it was, and says when that was not possible', () => {
@@ -71,13 +82,13 @@ it('comes back by itself from where it was, and says when that was not possible'
   latest().onopen?.();
   expect(latest().url).toBe('ws://gateway/api/app/live?account=acct-1&resume=8');
   latest().says({ kind: 'hello', seq: 8 });
-  expect(gaps).toBe(0);
+  expect(gaps).toBe(1);
   latest().onclose?.();
   vi.advanceTimersByTime(2_000);
   latest().onopen?.();
   latest().says({ kind: 'hello', seq: 40 });
   latest().says({ kind: 'reset', seq: 40 });
-  expect(gaps).toBe(1);
+  expect(gaps).toBe(2);
   expect(messages).toHaveLength(1);
 });
 

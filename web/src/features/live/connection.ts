@@ -42,10 +42,13 @@ export function connectLive(url: string, account: string, listener: Listener): (
       heard(current);
       const message = read(event.data);
       if (message === null) return;
+      const isFirst = seen === null;
       seen = message.seq;
       if (message.kind === 'hello') {
         delay = FIRST_RETRY_MS;
         listener.onStatus('live');
+        // The page may have asked before anybody listened here.
+        if (isFirst) listener.onGap();
       } else if (message.kind === 'reset') {
         // What happened while nobody listened is not all known any more.
         listener.onGap();

@@ -81,6 +81,22 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
   ];
   return (
     <Stack gap="xl">
+      {/* The heads of the columns, where the table has become a list of cards. */}
+      <Group gap="xs" hiddenFrom="sm">
+        {models.map((model) => (
+          <Button
+            key={model.id}
+            size="compact-md"
+            variant="default"
+            fw={500}
+            rightSection={<CloseIcon />}
+            onClick={() => onRemove(model.id)}
+            aria-label={`${t('models.take_away')}: ${model.name}`}
+          >
+            {model.name}
+          </Button>
+        ))}
+      </Group>
       <DataTable
         label={t('models.compare_title')}
         rows={rows}
@@ -95,6 +111,7 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
               <Group gap={4} fz="sm" c="bright">
                 <ModelName model={model} />
                 <ActionIcon
+                  visibleFrom="sm"
                   size="sm"
                   variant="subtle"
                   color="gray"

@@ -8,6 +8,7 @@ import { CONTEXTS, MODEL_ORDERS, type ModelsSearch, PRICE_CAPS } from '../../app
 import { Filters } from '../../ui/Filters';
 import { SearchIcon } from '../../ui/icons';
 import { formatTokens } from '../../ui/tokens';
+import { useAddressText } from '../../ui/use_address_text';
 import { authorOf, choices, modalities } from './select';
 
 const route = getRouteApi('/models');
@@ -19,6 +20,7 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
   const navigate = route.useNavigate();
   const set = (change: Partial<Record<keyof ModelsSearch, string | boolean | undefined>>) =>
     navigate({ search: (before) => ({ ...before, ...change }) as ModelsSearch, replace: true, resetScroll: false });
+  const words = useAddressText(search.q ?? '', (q) => set({ q: q || undefined }));
   const pick = (name: keyof ModelsSearch, label: string, options: { value: string; label: string }[]) =>
     options.length > 1 && (
       <NativeSelect
@@ -37,13 +39,12 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
       <Group mb="sm" gap="sm">
         <TextInput
           flex="1 1 16rem"
-          value={search.q ?? ''}
-          onChange={(event) => set({ q: event.currentTarget.value || undefined })}
+          {...words.field}
           placeholder={t('models.search')}
           aria-label={t('models.search')}
           leftSection={<SearchIcon />}
           rightSection={
-            search.q && <CloseButton size="sm" aria-label={t('models.clear')} onClick={() => set({ q: undefined })} />
+            words.field.value !== '' && <CloseButton size="sm" aria-label={t('models.clear')} onClick={words.clear} />
           }
         />
         <NativeSelect
@@ -100,13 +101,14 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
           <Button
             size="compact-xs"
             variant="subtle"
-            onClick={() =>
+            onClick={() => {
+              words.drop();
               navigate({
                 search: ({ sort, view }) => ({ ...(sort ? { sort } : {}), ...(view ? { view } : {}) }),
                 replace: true,
                 resetScroll: false,
-              })
-            }
+              });
+            }}
           >
             {t('models.clear')}
           </Button>

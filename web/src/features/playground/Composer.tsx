@@ -4,10 +4,14 @@ import { useTranslation } from 'react-i18next';
 import { SendIcon, StopIcon } from '../../ui/icons';
 import classes from './playground.module.css';
 
+/** The code of every key that an input method took. */
+const COMPOSING_KEY = 229;
+
 interface ComposerProps {
   busy: boolean;
   disabled: boolean;
-  onSend: (text: string) => void;
+  /** Whether the question was taken; until then it stays in the field. */
+  onSend: (text: string) => Promise<boolean>;
   onStop: () => void;
 }
 
@@ -15,14 +19,16 @@ export function Composer({ busy, disabled, onSend, onStop }: ComposerProps) {
   const { t } = useTranslation();
   const [text, setText] = useState('');
   const ready = text.trim() !== '' && !busy && !disabled;
-  const submit = () => {
+  const submit = async () => {
     if (!ready) return;
-    onSend(text.trim());
-    setText('');
+    // What was typed meanwhile is the next question.
+    if (await onSend(text.trim())) setText((now) => (now === text ? '' : now));
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter that ends a composition (Chinese, Japanese input) is not meant for us.
-    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+    // Enter that ends a composition (Chinese, Japanese input) is not meant for us. Safari says so by the code alone,
+    // because there the composition has ended already.
+    const composes = event.nativeEvent.isComposing || event.keyCode === COMPOSING_KEY;
+    if (event.key === 'Enter' && !event.shiftKey && !composes) {
       event.preventDefault();
       submit();
     }

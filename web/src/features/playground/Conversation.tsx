@@ -1,5 +1,4 @@
 import { Title } from '@mantine/core';
-import { useEffect, useRef } from 'react';
 import type { Message } from './conversation_store';
 import { MessageView } from './MessageView';
 import classes from './playground.module.css';
@@ -14,12 +13,6 @@ export function Conversation({
   messages: readonly Message[];
   titled: boolean;
 }) {
-  const end = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: follows the conversation as it grows
-  useEffect(() => {
-    // Newer browsers return a promise here, which is no clean-up.
-    end.current?.scrollIntoView({ block: 'nearest' });
-  }, [messages]);
   const busy = messages.at(-1)?.state === 'streaming';
   return (
     <div className={classes.conversation} role="log" aria-live="polite" aria-busy={busy} aria-label={model}>
@@ -31,7 +24,6 @@ export function Conversation({
       {messages.map((message) => (
         <MessageView key={message.id} message={message} />
       ))}
-      <div ref={end} className={classes.end} />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { Button, MultiSelect, Text, Title } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { modelsQuery } from '../../api/queries';
 import { sum } from '../../money/decimal';
@@ -18,6 +18,7 @@ import classes from './playground.module.css';
 import { usePlaygroundKey } from './playground_key';
 import { DEFAULT_SETTINGS, SettingsPanel } from './SettingsPanel';
 import { useConversations } from './use_conversation';
+import { useFollow } from './use_follow';
 
 const route = getRouteApi('/playground');
 /** What an answer makes old. */
@@ -50,13 +51,27 @@ export function PlaygroundPage() {
 
   useAskBeforeLeaving(busy);
 
-  const submit = async (text: string) => {
+  const lookAtEnd = useFollow(conversations);
+  // The page is busy once an answer streams, and a key may have to be made before that.
+  const sending = useRef(false);
+
+  /** Says, as soon as that is sure, whether the question is in the conversation. */
+  const submit = async (text: string): Promise<boolean> => {
+    if (sending.current || busy) return false;
+    sending.current = true;
     setFailure(null);
     try {
-      await send(models, text, settings, await key.get());
-      queries.invalidateQueries({ predicate: (query) => SPENT.includes(String(query.queryKey[0])) });
+      const first = await key.get();
+      lookAtEnd();
+      send(models, text, settings, first, key).finally(() => {
+        sending.current = false;
+        queries.invalidateQueries({ predicate: (query) => SPENT.includes(String(query.queryKey[0])) });
+      });
+      return true;
     } catch (error) {
+      sending.current = false;
       setFailure(error instanceof Error ? error : new Error(String(error)));
+      return false;
     }
   };
 

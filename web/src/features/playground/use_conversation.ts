@@ -2,6 +2,7 @@
 // stop them. Every model remembers its own answers only.
 
 import { useCallback, useEffect, useRef } from 'react';
+import { ApiError } from '../../api/client';
 import { type Answer, type AnswerRequest, chargeOfStopped, NO_ANSWER, streamAnswer } from './answer';
 import {
   forgetConversations,
@@ -10,6 +11,7 @@ import {
   changeConversations as setConversations,
   useConversationStore,
 } from './conversation_store';
+import type { KeySource } from './playground_key';
 
 export type Sampling = Omit<AnswerRequest, 'turns' | 'model'>;
 
@@ -26,8 +28,9 @@ export function useConversations() {
   useEffect(() => () => running.current?.abort(), []);
 
   const ask = useCallback(
-    async (model: string, text: string, sampling: Sampling, key: string, signal: AbortSignal) => {
-      const before = conversations[model] ?? [];
+    async (model: string, text: string, sampling: Sampling, first: string, keys: KeySource, signal: AbortSignal) => {
+      // Not as the page drew it: a key may have been made since.
+      const before = useConversationStore.getState().all[model] ?? [];
       const question: Message = { id: nextMessageId(), role: 'user', content: text, state: 'done' };
       const id = nextMessageId();
       const turns = [...before.filter((message) => message.content !== ''), question].map(({ role, content }) => ({
@@ -42,10 +45,22 @@ export function useConversations() {
           [model]: (all[model] ?? []).map((message) => (message.id === id ? { ...message, ...changed } : message)),
         }));
       let last: Answer = NO_ANSWER;
-      try {
+      let key = first;
+      const stream = async () => {
         for await (const part of streamAnswer({ ...sampling, model, turns }, key, signal)) {
           last = part;
           change({ answer: part, content: part.text });
+        }
+      };
+      try {
+        try {
+          await stream();
+        } catch (error) {
+          // A key that this tab made has ended, or somebody took it away: once more with another.
+          const another = last === NO_ANSWER && isRefusedKey(error) ? await keys.replace(key) : null;
+          if (another === null) throw error;
+          key = another;
+          await stream();
         }
         change({ state: 'done' });
       } catch (error) {
@@ -56,19 +71,23 @@ export function useConversations() {
         } else change({ state: 'failed', error: error instanceof Error ? error : new Error(String(error)) });
       }
     },
-    [conversations],
+    [],
   );
 
   /** Asks all models at once; done when the last answer is. */
   const send = useCallback(
-    async (models: readonly string[], text: string, sampling: Sampling, key: string) => {
+    async (models: readonly string[], text: string, sampling: Sampling, key: string, keys: KeySource) => {
       const abort = new AbortController();
       running.current = abort;
-      await Promise.all(models.map((model) => ask(model, text, sampling, key, abort.signal)));
+      await Promise.all(models.map((model) => ask(model, text, sampling, key, keys, abort.signal)));
     },
     [ask],
   );
 
   const busy = Object.values(conversations).some((messages) => messages.at(-1)?.state === 'streaming');
   return { conversations, busy, send, stop, clear };
+}
+
+function isRefusedKey(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
 }

@@ -4,7 +4,7 @@ import { useMantineColorScheme } from '@mantine/core';
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { sessionQuery } from '../../api/app_queries';
-import type { Preferences, Session } from '../../api/app_types';
+import type { Preferences, Privacy, Session } from '../../api/app_types';
 import { call } from '../../api/client';
 import { chooseLanguage } from '../../i18n';
 
@@ -14,8 +14,11 @@ export function useHasSession(): boolean {
 
 let cache: QueryClient | null = null;
 
+/** What is to be another; everything else stays as it is. */
+export type PreferencesChange = Partial<Omit<Preferences, 'privacy'>> & { privacy?: Partial<Privacy> };
+
 /** Says it to the server; the page has changed already. */
-export async function savePreferences(change: Partial<Preferences>): Promise<void> {
+export async function savePreferences(change: PreferencesChange): Promise<void> {
   const saved = await call<Preferences>('PATCH', '/api/app/preferences', change);
   cache?.setQueryData<Session | null>(
     sessionQuery.queryKey,

@@ -22,7 +22,7 @@ export function AccountSection({ account, manages }: { account: string; manages:
         {(data) => (
           <>
             <About account={data} />
-            {manages && <Change account={data} />}
+            {manages && <Change key={data.id} account={data} />}
           </>
         )}
       </QueryView>
@@ -92,6 +92,10 @@ function Change({ account }: { account: Account }) {
   );
 }
 
+type AccountPreferencesChange = Partial<Omit<AccountPreferences, 'privacy'>> & {
+  privacy?: Partial<AccountPreferences['privacy']>;
+};
+
 /** What holds for everybody in the account who has not chosen otherwise. */
 function Defaults({ account }: { account: string }) {
   const { t } = useTranslation();
@@ -99,7 +103,7 @@ function Defaults({ account }: { account: string }) {
   const models = useQuery(modelsQuery);
   const query = useQuery(accountPreferencesQuery(account));
   const save = useMutation({
-    mutationFn: (change: Partial<AccountPreferences>) =>
+    mutationFn: (change: AccountPreferencesChange) =>
       call<AccountPreferences>('PATCH', appPath(account, '/preferences'), change),
     onSuccess: (saved) => queries.setQueryData(accountPreferencesQuery(account).queryKey, saved),
   });
@@ -144,7 +148,7 @@ function Defaults({ account }: { account: string }) {
               value={data.privacy.data_collection ?? ''}
               onChange={(event) => {
                 const value = event.currentTarget.value as '' | 'allow' | 'deny';
-                save.mutate({ privacy: { zdr: data.privacy.zdr, data_collection: value === '' ? null : value } });
+                save.mutate({ privacy: { data_collection: value === '' ? null : value } });
               }}
               data={[
                 { value: '', label: t('settings.not_set') },

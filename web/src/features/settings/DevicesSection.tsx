@@ -1,12 +1,13 @@
 import { Badge, Group, Stack, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { devicesQuery, sessionQuery } from '../../api/app_queries';
+import { devicesQuery } from '../../api/app_queries';
 import { call } from '../../api/client';
 import { ConfirmButton } from '../../ui/Confirm';
 import { DataTable } from '../../ui/DataTable';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
+import { endSession } from '../session/end_session';
 import { browserName } from './browser_name';
 
 /** Where the person is signed in. */
@@ -24,7 +25,7 @@ export function DevicesSection() {
           confirm={t('settings.everywhere')}
           action={async () => {
             await call('DELETE', '/api/app/sessions');
-            queries.setQueryData(sessionQuery.queryKey, null);
+            endSession(queries);
           }}
         >
           {t('settings.everywhere')}

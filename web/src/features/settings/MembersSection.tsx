@@ -9,6 +9,7 @@ import { DataTable } from '../../ui/DataTable';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
 import { useToasts } from '../../ui/toasts';
+import { useFailureToast } from '../../ui/use_failure_toast';
 import { Invite } from './Invite';
 
 interface MembersProps {
@@ -75,7 +76,7 @@ function RoleChoice({ account, member }: { account: string; member: Member }) {
     call('PATCH', appPath(account, `/members/${member.user_id}`), { role }).finally(() =>
       queries.invalidateQueries({ queryKey: membersQuery(account).queryKey }),
     );
-  const failed = (error: Error) => show({ text: error.message, tone: 'failed' });
+  const failed = useFailureToast();
   const change = useMutation({
     mutationFn: set,
     onSuccess: (_, role) =>

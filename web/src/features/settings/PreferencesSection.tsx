@@ -1,18 +1,29 @@
 import { NativeSelect, Stack, Switch, Text, Title } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation, useMutationState, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { type Preferences, STRATEGIES, type Strategy } from '../../api/app_types';
 import { modelsQuery } from '../../api/queries';
 import { LANGUAGES } from '../../i18n';
 import { ErrorState } from '../../ui/ErrorState';
 import { Surface } from '../../ui/Surface';
-import { savePreferences } from '../session/preferences';
+import { type PreferencesChange, savePreferences } from '../session/preferences';
+import { withPending } from './pending_preferences';
+
+const SAVING = ['save-preferences'] as const;
 
 /** A person's own choices. Each is saved when it is made. */
-export function PreferencesSection({ preferences }: { preferences: Preferences }) {
+export function PreferencesSection({ preferences: saved }: { preferences: Preferences }) {
   const { t } = useTranslation();
   const models = useQuery(modelsQuery);
-  const save = useMutation({ mutationFn: savePreferences });
+  // One after the other: the last choice is the one that stays.
+  const save = useMutation({ mutationKey: SAVING, mutationFn: savePreferences, scope: { id: SAVING[0] } });
+  const preferences = withPending(
+    saved,
+    useMutationState({
+      filters: { mutationKey: SAVING, status: 'pending' },
+      select: (mutation) => mutation.state.variables as PreferencesChange,
+    }),
+  );
   const { privacy } = preferences;
   return (
     <Stack gap="lg" maw="36rem">
@@ -76,7 +87,7 @@ export function PreferencesSection({ preferences }: { preferences: Preferences }
             checked={privacy.data_collection === 'allow'}
             onChange={(event) =>
               save.mutate({
-                privacy: { ...privacy, data_collection: event.currentTarget.checked ? 'allow' : 'deny' },
+                privacy: { data_collection: event.currentTarget.checked ? 'allow' : 'deny' },
               })
             }
           />
@@ -84,7 +95,7 @@ export function PreferencesSection({ preferences }: { preferences: Preferences }
             label={t('settings.zdr')}
             description={t('settings.zdr_hint')}
             checked={privacy.zdr}
-            onChange={(event) => save.mutate({ privacy: { ...privacy, zdr: event.currentTarget.checked } })}
+            onChange={(event) => save.mutate({ privacy: { zdr: event.currentTarget.checked } })}
           />
         </Stack>
       </Surface>

@@ -1,0 +1,99 @@
+import { Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { AdminModel, Prices } from '../../api/app_types';
+import { call } from '../../api/client';
+import { ErrorState } from '../../ui/ErrorState';
+import { useToasts } from '../../ui/toasts';
+import { priceOf } from './channel_models';
+
+type Offer = AdminModel['channels'][number];
+
+/** A price for a model on one of its channels, from now on or from a moment. */
+export function NewPrice({ model }: { model: AdminModel }) {
+  const { t } = useTranslation();
+  const [channel, setChannel] = useState(model.channels[0]?.channel_id ?? '');
+  const offer = model.channels.find(({ channel_id }) => channel_id === channel);
+  return (
+    <div>
+      <Text fw={600} mb={4}>
+        {t('admin.new_price')}
+      </Text>
+      <Text size="sm" c="dimmed" mb="sm">
+        {t('admin.new_price_text')} {t('admin.effective_hint')}
+      </Text>
+      <Group align="flex-end" gap="sm">
+        <NativeSelect
+          label={t('admin.channel')}
+          value={channel}
+          onChange={(event) => setChannel(event.currentTarget.value)}
+          data={model.channels.map((one) => ({ value: one.channel_id, label: one.channel_name }))}
+        />
+        {/* Every channel has prices of its own to begin with. */}
+        {offer && <PriceForm key={channel} model={model.id} offer={offer} />}
+      </Group>
+    </div>
+  );
+}
+
+function PriceForm({ model, offer }: { model: string; offer: Offer }) {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const show = useToasts((state) => state.show);
+  const { price: current } = offer;
+  const before: Prices = current && current !== 'free' ? current : {};
+  const [prompt, setPrompt] = useState(String(before.prompt ?? (current === 'free' ? '0' : '')));
+  const [completion, setCompletion] = useState(String(before.completion ?? (current === 'free' ? '0' : '')));
+  const [from, setFrom] = useState('');
+  const save = useMutation({
+    mutationFn: () =>
+      call('POST', '/api/app/admin/price-versions', {
+        channel_id: offer.channel_id,
+        model,
+        price: priceOf(before, prompt, completion),
+        ...(from === '' ? {} : { effective_at: new Date(from).toISOString() }),
+      }),
+    onSuccess: () => {
+      show({ text: t('common.saved'), tone: 'done' });
+      queries.invalidateQueries({ queryKey: ['admin'] });
+      queries.invalidateQueries({ queryKey: ['models'] });
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    save.mutate();
+  };
+  return (
+    <form onSubmit={submit}>
+      <Group align="flex-end" gap="sm">
+        <TextInput
+          w="8rem"
+          label={t('models.input')}
+          value={prompt}
+          onChange={(event) => setPrompt(event.currentTarget.value)}
+          inputMode="decimal"
+          required
+        />
+        <TextInput
+          w="8rem"
+          label={t('models.output')}
+          value={completion}
+          onChange={(event) => setCompletion(event.currentTarget.value)}
+          inputMode="decimal"
+          required
+        />
+        <TextInput
+          type="datetime-local"
+          label={t('admin.effective')}
+          value={from}
+          onChange={(event) => setFrom(event.currentTarget.value)}
+        />
+        <Button type="submit" loading={save.isPending}>
+          {t(from === '' ? 'admin.set_price' : 'admin.schedule_price')}
+        </Button>
+      </Group>
+      {save.isError && <ErrorState error={save.error} />}
+    </form>
+  );
+}
