@@ -50,8 +50,8 @@ pub struct Attempts<'a> {
     /// What is held, and what the request may cost at most by what the gate granted.
     held: NanoUsd,
     worst_case: NanoUsd,
-    /// Begun last, and when.
-    begun: Option<(Arc<Endpoint>, Instant)>,
+    /// Attempts that did not fail, and since when: one, or two while one is hedged.
+    under_way: Vec<(Arc<Endpoint>, Instant)>,
     pub(super) listener: Arc<Listener>,
     made: Vec<Attempt>,
     /// A second attempt was begun beside another one: once a request.
@@ -72,12 +72,9 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    fn attempt_begins(&self, stops_on_disconnect: bool) {
-        self.generates_on.fetch_or(!stops_on_disconnect, Ordering::Relaxed);
-    }
-
-    fn attempt_failed(&self) {
-        self.generates_on.store(false, Ordering::Relaxed);
+    fn attempts(&self, under_way: &[(Arc<Endpoint>, Instant)]) {
+        let generates_on = under_way.iter().any(|(endpoint, _)| !stops_on_disconnect(&endpoint.channel));
+        self.generates_on.store(generates_on, Ordering::Relaxed);
     }
 
     /// The client has left. True where the attempts under way end with their calls.
@@ -115,7 +112,7 @@ impl<'a> Attempts<'a> {
             skipped: None,
             held: admitted.grant.hold,
             worst_case: admitted.hold.worst_case,
-            begun: None,
+            under_way: Vec::with_capacity(1),
             listener: Arc::default(),
             made: Vec::with_capacity(1),
             is_hedged: false,
@@ -140,7 +137,7 @@ impl<'a> Attempts<'a> {
     pub fn fail(&mut self, failed: Failed) -> Result<(), ApiError> {
         let now = Timestamp::now();
         let Failed { endpoint, pass, started, error } = failed;
-        self.listener.attempt_failed();
+        self.is_over(&endpoint);
         let blame = observe::failed(&endpoint, pass.key, &error, now);
         let channel = &endpoint.channel;
         match blame {
@@ -192,6 +189,7 @@ impl<'a> Attempts<'a> {
     /// The attempt that another one was faster than, or that is not wanted any more. Its connection is closed already.
     pub(super) fn outrun(&mut self, outrun: Outrun) {
         outrun.observe();
+        self.is_over(&outrun.endpoint);
         self.note(&outrun.endpoint, outrun.started, Outrun::OUTCOME, None, None);
         self.outrun = Some(Outrun { place: self.made.len() - 1, ..outrun });
     }
@@ -246,9 +244,10 @@ impl<'a> Attempts<'a> {
             return None;
         }
         self.tried += 1;
-        self.listener.attempt_begins(stops_on_disconnect(channel));
-        self.begun = Some((Arc::clone(&endpoint), Instant::now()));
-        Some(Begun { endpoint, estimate, pass, started: Instant::now() })
+        let started = Instant::now();
+        self.under_way.push((Arc::clone(&endpoint), started));
+        self.listener.attempts(&self.under_way);
+        Some(Begun { endpoint, estimate, pass, started })
     }
 
     /// Sees to it that what an attempt may cost is held; where the balance does not cover all of it, the output is capped at what
@@ -277,9 +276,14 @@ impl<'a> Attempts<'a> {
         true
     }
 
-    /// The attempt that is under way is called off: its client has left. It is nobody's failure.
+    fn is_over(&mut self, endpoint: &Arc<Endpoint>) {
+        self.under_way.retain(|(other, _)| !Arc::ptr_eq(other, endpoint));
+        self.listener.attempts(&self.under_way);
+    }
+
+    /// What is under way is called off: its client has left. It is nobody's failure.
     pub(super) fn call_off(&mut self) {
-        if let Some((endpoint, started)) = self.begun.take() {
+        for (endpoint, started) in std::mem::take(&mut self.under_way) {
             observe::abandoned(&endpoint, Timestamp::now());
             self.note(&endpoint, started, "client_left", None, None);
         }

@@ -394,48 +394,49 @@ impl ChatAnswer {
 
     /// Sound comes in many pieces, with the words that are said in it.
     fn walk_audio(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {
-        scanner.open_object()?;
-        let mut is_first = true;
-        while let Some(key) = scanner.next_key(is_first)? {
-            is_first = false;
-            let first = scanner.peek()?;
-            let value = scanner.value()?;
-            if first != b'"' {
-                continue;
-            }
+        each_text(scanner, |key, piece| {
             if key.is(data, "data") {
-                self.add(PieceKind::Audio, inside(value))?;
+                self.add(PieceKind::Audio, piece)
             } else if key.is(data, "transcript") {
-                self.add(PieceKind::Content, inside(value))?;
+                self.add(PieceKind::Content, piece)
+            } else {
+                Ok(())
             }
-        }
-        Ok(())
+        })
     }
 
     fn walk_function(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {
-        scanner.open_object()?;
-        let mut is_first = true;
-        while let Some(key) = scanner.next_key(is_first)? {
-            is_first = false;
-            let first = scanner.peek()?;
-            let value = scanner.value()?;
-            let piece = match first {
-                b'"' => inside(value),
-                b'{' | b'[' => value,
-                _ => continue,
-            };
+        each_text(scanner, |key, piece| {
             if key.is(data, "name") {
-                self.add(PieceKind::ToolName, piece)?;
+                self.add(PieceKind::ToolName, piece)
             } else if key.is(data, "arguments") || key.is(data, "input") {
-                self.add(PieceKind::ToolArguments, piece)?;
+                self.add(PieceKind::ToolArguments, piece)
+            } else {
+                Ok(())
             }
-        }
-        Ok(())
+        })
     }
 
     fn add(&mut self, kind: PieceKind, span: Span) -> Result<(), AnswerError> {
         if span.is_empty() { Ok(()) } else { push(&mut self.pieces, Piece { kind, span }, PIECES_MAX, "pieces of text") }
     }
+}
+
+/// The members of an object that hold a text, without its quotes, or something made of parts.
+fn each_text(scanner: &mut Scanner<'_>, mut each: impl FnMut(StringSpan, Span) -> Result<(), AnswerError>) -> Result<(), AnswerError> {
+    scanner.open_object()?;
+    let mut is_first = true;
+    while let Some(key) = scanner.next_key(is_first)? {
+        is_first = false;
+        let first = scanner.peek()?;
+        let value = scanner.value()?;
+        match first {
+            b'"' => each(key, inside(value))?,
+            b'{' | b'[' => each(key, value)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Name {

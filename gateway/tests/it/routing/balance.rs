@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use gateway::options::Options;
 use http::StatusCode;
+use projector::GenerationQuery;
 use serde_json::{Value, json};
 
 use super::{Answer, Gateway, MODEL, PATIENCE, channel};
@@ -69,6 +71,28 @@ async fn a_providers_endless_id_is_no_way_out_of_the_bill() {
     let kept = tokio::time::timeout(PATIENCE, kept).await.unwrap();
     assert_eq!((kept["upstream_id"].as_str().unwrap().len(), kept["native_finish_reason"].as_str().unwrap().len()), (256, 256));
     assert_eq!(gateway.booked_requests().await[0].0, "usage.settled");
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn who_leaves_between_two_attempts_is_on_record_with_the_one_that_was_made() {
+    let options = Options { retry_backoff: PATIENCE, retry_wait_max: PATIENCE * 2, ..Options::default() };
+    let gateway = Gateway::open_with(options, vec![channel("bad", 0, "status=503")]).await;
+    let asked = tokio::time::timeout(Duration::from_millis(500), gateway.ask(json!({ "stream": true }))).await;
+    assert!(asked.is_err(), "it waits before it asks once more");
+    assert_eq!(gateway.booked_requests().await[0].0, "usage.released");
+    let made = async {
+        loop {
+            let page =
+                gateway.books.services.analytics.generations(GenerationQuery { limit: 1, ..GenerationQuery::default() }).await.unwrap();
+            if let Some(row) = page.items.first() {
+                let kept = gateway.books.get(&format!("/generation?id={}", row.request_id), gateway.books.inference()).await;
+                return kept.json["data"]["provider_responses"].as_array().unwrap().len();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, made).await.unwrap(), 1, "what had failed is not called off as well");
     gateway.close().await;
 }
 
