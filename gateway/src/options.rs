@@ -43,8 +43,10 @@ pub struct Options {
     /// be anywhere: they are the operator's own word.
     pub allow_private_upstreams: bool,
     pub connect_timeout: Duration,
-    /// From sending a request upstream to its answer's head.
+    /// From sending a request upstream to its answer's head, of a stream.
     pub first_byte_timeout: Duration,
+    /// Likewise of an answer in one piece: many providers send its head when all of it is there.
+    pub whole_answer_timeout: Duration,
     /// Between two pieces of an upstream answer.
     pub idle_timeout: Duration,
     /// From admission to the end of the answer.
@@ -101,6 +103,7 @@ impl Default for Options {
             allow_private_upstreams: false,
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(120),
+            whole_answer_timeout: Duration::from_secs(10 * 60),
             idle_timeout: Duration::from_secs(120),
             total_timeout: Duration::from_secs(30 * 60),
             answer_bytes_max: 64 * 1024 * 1024,

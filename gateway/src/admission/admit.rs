@@ -1,7 +1,7 @@
 //! Admission of one request: its estimate, and the one atomic call that reserves it.
 
 use ledger::gate::{RateLimits, Refusal, ReserveCommand, Reserved, RestoredHold};
-use schemas::{RequestId, Timestamp};
+use schemas::{NanoUsd, RequestId, Timestamp};
 use tokio::time::Instant;
 
 use super::estimate::{Estimate, EstimateLimits, Grant};
@@ -55,7 +55,7 @@ pub async fn admit(
     };
     outcome.map_err(|refusal| {
         metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
-        let estimate = estimate(app, plan.first(), prompt.tokens_max, request, None);
+        let estimate = estimate(app, plan.first(), prompt.tokens_max, request);
         refusal_error(&refusal, &estimate, &app.options.public_url, free.and_then(|free| free.unlock))
     })
 }
@@ -75,8 +75,8 @@ async fn reserve(
     (plan, free): (&Plan, Option<FreeAllowance>),
 ) -> Result<Result<Admitted, Refusal>, ApiError> {
     let (prompt_tokens_max, prompt_tokens_expected) = (prompt.tokens_max, prompt.expected);
-    let estimate = estimate(app, plan.first(), prompt_tokens_max, request, None);
-    let worst_case = if request.stream { estimate.hold } else { estimate.worst_case };
+    let estimate = estimate(app, plan.first(), prompt_tokens_max, request);
+    let worst_case = unstoppable(plan.first(), request, &estimate);
     let admitted_at = Timestamp::now();
     let command = ReserveCommand {
         request_id,
@@ -113,6 +113,12 @@ async fn reserve(
     }
 }
 
+/// What an answer can cost before anybody can stop it. A stream is stopped where its hold ends; a whole answer is told at once, and
+/// a model that thinks unseen tells how much it thought at its end.
+pub fn unstoppable(endpoint: &Endpoint, request: &ChatRequest<'_>, estimate: &Estimate) -> NanoUsd {
+    if request.stream && !endpoint.thinks_unseen() { estimate.hold } else { estimate.worst_case }
+}
+
 /// How long a request's prompt is, by its bytes.
 pub fn prompt_size(request: &ChatRequest<'_>) -> PromptSize {
     let read_too = request.read_by_the_model();
@@ -123,14 +129,13 @@ pub fn prompt_size(request: &ChatRequest<'_>) -> PromptSize {
     PromptSize { tokens_max, expected, text_bytes: text_bytes.min(tokens_max.text.saturating_mul(BYTES_PER_TOKEN)) }
 }
 
-/// What a request can cost at an endpoint; `lowered_cap` is what it is cut to where the balance covers less than was asked for.
-pub fn estimate(app: &App, endpoint: &Endpoint, prompt: PromptTokens, request: &ChatRequest<'_>, lowered_cap: Option<u64>) -> Estimate {
+/// What a request can cost at an endpoint.
+pub fn estimate(app: &App, endpoint: &Endpoint, prompt: PromptTokens, request: &ChatRequest<'_>) -> Estimate {
     let limits = EstimateLimits {
         output_tokens_max: app.options.hold_output_tokens_max,
         endpoint_output_tokens_max: endpoint.max_completion_tokens.or(endpoint.context_length),
     };
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let prompt = PromptTokens { text: prompt.text.min(context), ..prompt };
-    let cap = request.output_tokens_cap.into_iter().chain(lowered_cap).min();
-    Estimate::new(&endpoint.price.table, prompt, cap, request.choices, limits)
+    Estimate::new(&endpoint.price.table, prompt, request.output_tokens_cap, request.choices, limits)
 }

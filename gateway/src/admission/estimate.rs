@@ -9,6 +9,8 @@ use crate::metering::PromptTokens;
 const USEFUL_OUTPUT_TOKENS_MIN: u64 = 16;
 /// No model gives more; a larger cap is a slip that must not reserve a whole balance.
 const OUTPUT_TOKENS_MAX: u64 = 1 << 24;
+/// An answer is taken to be as long as this at most, where neither the client nor the endpoint bounds it.
+const UNBOUNDED_OUTPUT_TOKENS: u64 = 1 << 17;
 /// What is worth starting for where the client named no cap.
 const USEFUL_OUTPUT_TOKENS: u64 = 256;
 /// A balance that covers less than this share of the capped output refuses instead of cutting short.
@@ -61,7 +63,7 @@ impl Estimate {
         let longest = match (client_cap, limits.endpoint_output_tokens_max) {
             (Some(client), Some(endpoint)) => client.min(endpoint),
             (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => limits.output_tokens_max,
+            (None, None) => limits.output_tokens_max.max(UNBOUNDED_OUTPUT_TOKENS),
         };
         let capped = longest.min(limits.output_tokens_max);
         // A client that named no cap wants an answer, not that many tokens.

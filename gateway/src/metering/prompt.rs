@@ -56,7 +56,7 @@ fn walk_part<'a>(part: &'a str, visit: &mut impl FnMut(Part<'a>)) {
             visit(Part::Audio { base64_bytes, is_wav: member(value, "format") == Some("\"wav\"") });
         }
         "video_url" | "input_video" => visit(Part::Video),
-        "file" => visit(Part::File { base64_bytes: member(value, "file_data").map_or(0, str::len) }),
+        "file" => visit(Part::File { base64_bytes: member(value, "file_data").filter(|data| is_inline(data)).map_or(0, str::len) }),
         _ => visit(Part::Text(text_of(value))),
     });
 }
@@ -75,6 +75,11 @@ fn each<'a>(object: &'a str, mut visit: impl FnMut(&str, &'a str)) {
 fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let found = members(object).filter_map(Result::ok).find(|member| member.key.is(object.as_bytes(), name));
     found.map(|member| member.value.of_str(object))
+}
+
+/// Whether a string is the data itself, not the address of it.
+fn is_inline(data: &str) -> bool {
+    data.starts_with("\"data:") || data.starts_with('"') && !data.contains(':')
 }
 
 /// A string without its quotes; any other value as it stands.

@@ -18,6 +18,8 @@ pub struct Quirks {
     pub cap_name: Option<&'static str>,
     /// How it is told to think.
     pub reasoning: ReasoningForm,
+    /// Whether its streams show nothing of what it thinks, which is billed all the same.
+    pub thinks_unseen: bool,
     /// Top-level members it refuses, that an answer can do without.
     pub left_out: &'static [&'static str],
     /// Likewise, of messages.
@@ -40,6 +42,7 @@ const USUAL: Quirks = Quirks {
     stream_options: true,
     cap_name: None,
     reasoning: ReasoningForm::Object,
+    thinks_unseen: false,
     left_out: &[],
     left_out_of_messages: &[],
 };
@@ -50,14 +53,14 @@ const CACHE_MARK: &[&str] = &["cache_control"];
 /// Who checks every member of a message and of the request.
 const STRICT: Quirks = Quirks { left_out: CACHE_MARK, left_out_of_messages: THOUGHTS, ..USUAL };
 /// Its reasoning models refuse the older name of the cap, all others take both.
-const OPENAI: Quirks = Quirks { cap_name: Some("max_completion_tokens"), reasoning: ReasoningForm::Effort, ..STRICT };
+const OPENAI: Quirks = Quirks { cap_name: Some("max_completion_tokens"), reasoning: ReasoningForm::Effort, thinks_unseen: true, ..STRICT };
 /// Generates on, and bills, when its client has left.
 const GENERATES_ON: Quirks = Quirks { stops_on_disconnect: false, ..USUAL };
 
 /// Sources: OpenRouter's documentation on stream cancellation (2026-08) for what happens on disconnect; each
 /// provider's own API reference for the members it takes; reports of clients for the thoughts they refuse or ask back (DeepSeek: after
 /// tool calls).
-const HOSTS: [(&str, Quirks); 18] = [
+const HOSTS: [(&str, Quirks); 22] = [
     ("api.ai21.com", GENERATES_ON),
     ("api.cerebras.ai", Quirks { left_out_of_messages: &["reasoning_content", "reasoning_details"], ..STRICT }),
     (
@@ -69,8 +72,10 @@ const HOSTS: [(&str, Quirks); 18] = [
             ..STRICT
         },
     ),
+    ("api.featherless.ai", GENERATES_ON),
     ("api.fireworks.ai", Quirks { reasoning: ReasoningForm::Effort, ..USUAL }),
     ("api.groq.com", Quirks { reasoning: ReasoningForm::Effort, stops_on_disconnect: false, ..STRICT }),
+    ("api.inflection.ai", GENERATES_ON),
     ("api.minimax.io", GENERATES_ON),
     (
         "api.mistral.ai",
@@ -89,8 +94,10 @@ const HOSTS: [(&str, Quirks); 18] = [
     ("api.studio.nebius.com", GENERATES_ON),
     ("api.together.xyz", Quirks { cap_name: Some("max_tokens"), ..USUAL }),
     ("api.x.ai", Quirks { reasoning: ReasoningForm::Effort, ..USUAL }),
+    ("dashscope.aliyuncs.com", GENERATES_ON),
     ("dashscope-intl.aliyuncs.com", GENERATES_ON),
     ("generativelanguage.googleapis.com", Quirks { reasoning: ReasoningForm::Effort, ..GENERATES_ON }),
+    ("router.huggingface.co", GENERATES_ON),
     ("localhost:11434", Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Effort, ..USUAL }),
     ("127.0.0.1:11434", Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Effort, ..USUAL }),
 ];

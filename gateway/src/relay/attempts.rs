@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
 use super::route_told::{nothing_tried, provider_name, route_json};
-use crate::admission::{Admitted, Estimate, estimate};
+use crate::admission::{Admitted, Estimate, estimate, unstoppable};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
@@ -47,6 +47,8 @@ pub struct Attempts<'a> {
     last_failed: Option<Arc<Endpoint>>,
     /// What could not be tried, and why not.
     skipped: Option<PassRefusal>,
+    /// Where the balance covers less than was asked for at the first endpoint.
+    first_cap: Option<u64>,
     /// What is held, and what the request may cost at most by what the gate granted.
     held: NanoUsd,
     worst_case: NanoUsd,
@@ -60,8 +62,23 @@ pub struct Attempts<'a> {
     outrun: Option<Outrun>,
     /// What the client is told if nothing answers: the last failure.
     last_error: Option<AttemptError>,
+    /// Whose it is.
+    last_blamed: Option<Arc<Endpoint>>,
     retry_after_seconds: Option<u64>,
 }
+
+/// What an attempt may cost is held.
+struct Secured {
+    /// Sent upstream, where the balance covers less than was asked for.
+    output_tokens_cap: Option<u64>,
+}
+
+impl Secured {
+    const WHOLLY: Self = Self { output_tokens_cap: None };
+}
+
+/// Outcome of an endpoint that was not asked: the balance does not cover it.
+const HOLD_REFUSED: &str = "hold_refused";
 
 /// Whether anybody still waits for the answer, and whether the attempts under way may be called off when nobody does.
 #[derive(Debug, Default)]
@@ -97,7 +114,7 @@ impl<'a> Attempts<'a> {
         (received, wants_route): (Instant, bool),
     ) -> Self {
         Self {
-            caller: Caller { app, request, received, output_tokens_cap: admitted.grant.output_tokens_cap },
+            caller: Caller { app, request, received },
             wants_route,
             prompt_tokens_expected: admitted.prompt_tokens_expected,
             prompt_tokens_max: admitted.prompt_tokens_max,
@@ -110,6 +127,7 @@ impl<'a> Attempts<'a> {
             again: None,
             last_failed: None,
             skipped: None,
+            first_cap: admitted.grant.output_tokens_cap,
             held: admitted.grant.hold,
             worst_case: admitted.hold.worst_case,
             under_way: Vec::with_capacity(1),
@@ -118,6 +136,7 @@ impl<'a> Attempts<'a> {
             is_hedged: false,
             outrun: None,
             last_error: None,
+            last_blamed: None,
             retry_after_seconds: None,
         }
     }
@@ -145,8 +164,10 @@ impl<'a> Attempts<'a> {
             Blame::Key | Blame::RateLimited if channel.keys.iter().any(|key| key.state.is_usable(now)) && channel.keys.len() > 1 => {
                 self.again = Some(Arc::clone(&endpoint));
             }
-            // Another model of a channel that answers may do better; one that cannot be reached is not asked again.
-            Blame::Channel if error.upstream_status.is_none() => self.failed_channels.push(channel.id),
+            // Another model of a channel that answers may do better; one that cannot be reached, or is silent, is not asked again.
+            Blame::Channel if error.upstream_status.is_none() || error.error_type == ErrorType::Timeout => {
+                self.failed_channels.push(channel.id)
+            }
             Blame::Key | Blame::RateLimited => self.failed_channels.push(channel.id),
             Blame::Channel | Blame::Endpoint | Blame::Nobody => {}
         }
@@ -159,6 +180,7 @@ impl<'a> Attempts<'a> {
         }
         let is_retryable = error.is_retryable;
         self.last_error = Some(error);
+        self.last_blamed = Some(Arc::clone(&endpoint));
         if is_retryable {
             return Ok(());
         }
@@ -229,7 +251,7 @@ impl<'a> Attempts<'a> {
 
     /// Takes an attempt's place at the endpoint's channel and sees to its hold.
     async fn begin(&mut self, endpoint: Arc<Endpoint>, open: &mut OpenRequest) -> Option<Begun> {
-        let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request, self.caller.output_tokens_cap);
+        let estimate = estimate(self.caller.app, &endpoint, self.prompt_tokens_max, self.caller.request);
         let channel = &endpoint.channel;
         let pass = match channel.state.enter(&channel.keys, &channel.limits, estimate.tokens, Timestamp::now()) {
             Ok(pass) => pass,
@@ -239,24 +261,28 @@ impl<'a> Attempts<'a> {
             }
         };
         // The first one's hold was granted as it is, if less with a lower cap.
-        if !Arc::ptr_eq(&endpoint, self.plan.first()) && !self.secure(&estimate, open).await {
-            self.note(&endpoint, Instant::now(), "hold_refused", None, None);
+        let secured = if Arc::ptr_eq(&endpoint, self.plan.first()) {
+            Some(Secured { output_tokens_cap: self.first_cap })
+        } else {
+            self.secure(&endpoint, &estimate, open).await
+        };
+        let Some(Secured { output_tokens_cap }) = secured else {
+            self.note(&endpoint, Instant::now(), HOLD_REFUSED, None, None);
             return None;
-        }
+        };
         self.tried += 1;
         let started = Instant::now();
         self.under_way.push((Arc::clone(&endpoint), started));
         self.listener.attempts(&self.under_way);
-        Some(Begun { endpoint, estimate, pass, started })
+        Some(Begun { endpoint, estimate: estimate.capped(output_tokens_cap), output_tokens_cap, pass, started })
     }
 
     /// Sees to it that what an attempt may cost is held; where the balance does not cover all of it, the output is capped at what
-    /// it covers. False where that is not worth an attempt. **A fallback that is dearer is no way around the balance.**
-    async fn secure(&mut self, estimate: &Estimate, open: &mut OpenRequest) -> bool {
-        // A stream's hold is raised as it goes on; a whole answer's is its last word.
-        let worst_case = if self.caller.request.stream { estimate.hold } else { estimate.worst_case };
+    /// it covers, of this attempt alone: a cheaper one gives more. `None` where that is not worth an attempt. **A fallback that is dearer is no way around the balance.**
+    async fn secure(&mut self, endpoint: &Endpoint, estimate: &Estimate, open: &mut OpenRequest) -> Option<Secured> {
+        let worst_case = unstoppable(endpoint, self.caller.request, estimate);
         if estimate.hold <= self.held && worst_case <= self.worst_case {
-            return true;
+            return Some(Secured::WHOLLY);
         }
         let less = Some(estimate.hold).filter(|hold| *hold < worst_case);
         for wanted in std::iter::once(worst_case).chain(less) {
@@ -265,15 +291,11 @@ impl<'a> Attempts<'a> {
                 self.worst_case = self.worst_case.max(wanted);
             }
             if worst_case <= self.held {
-                return true;
+                return Some(Secured::WHOLLY);
             }
         }
-        if self.held < estimate.minimum {
-            return false;
-        }
-        let affordable = estimate.affordable_output_tokens(self.held);
-        self.caller.output_tokens_cap = self.caller.output_tokens_cap.into_iter().chain(affordable).min();
-        true
+        let output_tokens_cap = estimate.affordable_output_tokens(self.held);
+        (self.held >= estimate.minimum).then_some(Secured { output_tokens_cap })
     }
 
     fn is_over(&mut self, endpoint: &Arc<Endpoint>) {
@@ -391,7 +413,7 @@ impl<'a> Attempts<'a> {
 
     /// The endpoint that was asked last.
     pub fn last_asked(&self) -> Option<&Arc<Endpoint>> {
-        let last = self.made.last()?;
+        let last = self.made.iter().rfind(|attempt| attempt.outcome != HOLD_REFUSED)?;
         self.plan.endpoints().find(|endpoint| *endpoint.channel.name == *last.channel && *endpoint.model == *last.model)
     }
 
@@ -400,15 +422,17 @@ impl<'a> Attempts<'a> {
             if let Some(refusal) = self.skipped {
                 return nothing_tried(refusal);
             }
+            if self.made.iter().any(|attempt| attempt.outcome == HOLD_REFUSED) {
+                return ApiError::payment_required("The balance does not cover this request at the providers that could be asked.")
+                    .with_metadata("reason", "weight_exceeds_budget")
+                    .with_metadata("remedy_hint", "Add credits to the account, or ask for fewer max_tokens.");
+            }
             return ApiError::new(ErrorType::ProviderUnavailable, "No provider could be tried in time; nothing was charged.");
         };
-        let provider = self.made.last().map(|attempt| provider_name(&self.plan, attempt)).unwrap_or_default();
-        let previous: Vec<serde_json::Value> = self
-            .made
+        let provider = self.last_blamed.as_ref().map(|endpoint| endpoint.channel.provider_name.to_string()).unwrap_or_default();
+        let asked: Vec<&Attempt> = self.made.iter().filter(|attempt| attempt.outcome != HOLD_REFUSED).collect();
+        let previous: Vec<serde_json::Value> = asked[..asked.len().saturating_sub(1)]
             .iter()
-            .rev()
-            .skip(1)
-            .rev()
             .map(|attempt| serde_json::json!({ "provider": provider_name(&self.plan, attempt), "code": attempt.status, "error_type": attempt.outcome }))
             .collect();
         let mut answer = error.to_api_error().with_metadata("provider_name", provider);

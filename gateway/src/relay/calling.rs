@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ending::Asked;
 use crate::admission::Estimate;
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
@@ -19,14 +20,14 @@ pub struct Caller<'a> {
     pub app: &'a AppState,
     pub request: &'a ChatRequest<'a>,
     pub received: Instant,
-    /// Sent upstream, where the balance covers less than was asked for.
-    pub output_tokens_cap: Option<u64>,
 }
 
 /// An attempt that may be made: its endpoint takes it, its hold is granted.
 pub struct Begun {
     pub endpoint: Arc<Endpoint>,
     pub estimate: Estimate,
+    /// Sent upstream, where the balance covers less than was asked for.
+    pub output_tokens_cap: Option<u64>,
     /// Its place at the channel, kept until it has ended.
     pub pass: Pass,
     pub started: Instant,
@@ -37,6 +38,7 @@ pub struct Answered {
     pub endpoint: Arc<Endpoint>,
     pub answer: UpstreamAnswer,
     pub estimate: Estimate,
+    pub output_tokens_cap: Option<u64>,
     pub started: Instant,
     /// Its place at the channel, kept until it has ended.
     pub pass: Pass,
@@ -59,6 +61,10 @@ impl Begun {
 }
 
 impl Answered {
+    pub fn asked(&self) -> Asked<'_> {
+        Asked { endpoint: &self.endpoint, started: self.started, ttft_ms: self.ttft_ms, output_tokens_cap: self.output_tokens_cap }
+    }
+
     pub fn failed(self, error: AttemptError) -> Box<Failed> {
         Box::new(Failed { endpoint: self.endpoint, pass: self.pass, started: self.started, error })
     }
@@ -68,26 +74,27 @@ impl Caller<'_> {
     /// Sends the request and waits for the answer's head.
     pub async fn call(self, begun: Begun) -> Result<Answered, Box<Failed>> {
         let limits = AttemptLimits { first_byte_timeout: self.first_byte_deadline(&begun.endpoint, begun.started) - begun.started };
-        match self.send(&begun.endpoint, begun.pass.key, limits).await {
+        match self.send(&begun, limits).await {
             Ok(answer) => {
-                let Begun { endpoint, estimate, pass, started } = begun;
-                Ok(Answered { endpoint, answer, estimate: estimate.capped(self.output_tokens_cap), started, pass, ttft_ms: None })
+                let Begun { endpoint, estimate, output_tokens_cap, pass, started } = begun;
+                Ok(Answered { endpoint, answer, estimate, output_tokens_cap, started, pass, ttft_ms: None })
             }
             Err(error) => Err(begun.failed(error)),
         }
     }
 
-    async fn send(self, endpoint: &Endpoint, key: usize, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
-        let client = self.app.clients.of(&endpoint.channel, key)?;
+    async fn send(self, begun: &Begun, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
+        let endpoint = &*begun.endpoint;
+        let client = self.app.clients.of(&endpoint.channel, begun.pass.key)?;
         let form = UpstreamForm {
             model: &endpoint.upstream,
-            output_tokens_cap: self.output_tokens_cap_at(endpoint),
+            output_tokens_cap: self.output_tokens_cap_at(begun),
             quirks: &endpoint.channel.quirks,
             dropped: endpoint.dropped_parameters,
         };
         let body = upstream_body(self.request, form);
         match &*client {
-            ChannelClient::Anthropic(channel) => channel.send(self.messages_call(endpoint, body), limits).await,
+            ChannelClient::Anthropic(channel) => channel.send(self.messages_call(begun, body), limits).await,
             client => {
                 if let Some(what) = self.request.native.and_then(|native| native.only_anthropic) {
                     return Err(AttemptError::not_possible(what));
@@ -98,19 +105,20 @@ impl Caller<'_> {
     }
 
     /// The cap where it is not the client's own: what the balance covers, or the most the endpoint gives.
-    fn output_tokens_cap_at(self, endpoint: &Endpoint) -> Option<u64> {
-        let most = endpoint.max_completion_tokens.filter(|most| self.request.output_tokens_cap.is_some_and(|cap| cap > *most));
-        self.output_tokens_cap.into_iter().chain(most).min()
+    fn output_tokens_cap_at(self, begun: &Begun) -> Option<u64> {
+        let most = begun.endpoint.max_completion_tokens.filter(|most| self.request.output_tokens_cap.is_some_and(|cap| cap > *most));
+        begun.output_tokens_cap.into_iter().chain(most).min()
     }
 
-    fn messages_call<'c>(&'c self, endpoint: &'c Endpoint, body: bytes::Bytes) -> MessagesCall<'c> {
+    fn messages_call<'c>(&'c self, begun: &'c Begun, body: bytes::Bytes) -> MessagesCall<'c> {
+        let endpoint = &*begun.endpoint;
         let tokens_default = endpoint.max_completion_tokens.unwrap_or(self.app.options.hold_output_tokens_max);
         MessagesCall {
             body,
             stream: self.request.stream,
             native: self.request.native,
             model: &endpoint.upstream,
-            output_tokens_cap: self.output_tokens_cap,
+            output_tokens_cap: begun.output_tokens_cap,
             limits: OutputLimits { tokens_default, tokens_max: endpoint.max_completion_tokens },
         }
     }
@@ -121,7 +129,9 @@ impl Caller<'_> {
 
     /// How long an attempt may take to begin to answer, and how long it may be silent until then.
     pub fn first_byte_budget(self, endpoint: &Endpoint) -> Duration {
-        endpoint.channel.timeouts.first_byte.unwrap_or(self.app.options.first_byte_timeout)
+        let options = &self.app.options;
+        let usual = if self.request.stream { options.first_byte_timeout } else { options.whole_answer_timeout };
+        endpoint.channel.timeouts.first_byte.unwrap_or(usual)
     }
 
     /// Until when an attempt that says nothing has to begin to answer.

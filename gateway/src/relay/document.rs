@@ -46,8 +46,7 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
     let metered = measure(meter, attempts.caller.request).await;
     let (id, created) = (open.id(), created(&open));
     // The accepted record precedes the terminal in the spool: when the one is durable, so is the other.
-    let ended =
-        end(open, &mut attempts, (&answered.endpoint, answered.started, None), Outcome::Completed, metered).await.map_err(spool_failed)?;
+    let ended = end(open, &mut attempts, answered.asked(), Outcome::Completed, metered).await.map_err(spool_failed)?;
     let endpoint = &answered.endpoint;
     let identity = AnswerIdentity { id, created, model: &endpoint.model, provider: &endpoint.channel.provider_name };
     reply.provider = Some(Arc::clone(&endpoint.channel.provider_name));

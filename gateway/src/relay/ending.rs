@@ -53,15 +53,27 @@ pub struct Ended {
     route: Option<String>,
 }
 
+/// The attempt that answered.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub endpoint: &'a Endpoint,
+    pub started: Instant,
+    /// Until its first token, where it streamed.
+    pub ttft_ms: Option<u64>,
+    /// What was sent upstream, where the balance covered less than was asked for.
+    pub output_tokens_cap: Option<u64>,
+}
+
 /// Ends an answered request: computes the charge, makes the terminal durable and tells the gate.
 pub async fn end(
     mut open: OpenRequest,
     attempts: &mut Attempts<'_>,
-    (endpoint, started, ttft_ms): (&Endpoint, Instant, Option<u64>),
+    asked: Asked<'_>,
     outcome: Outcome,
     metered: Metered,
 ) -> Result<Ended, SettleError> {
-    let reported = within_reason((metered.usage, metered.steps), endpoint, attempts, &open);
+    let Asked { endpoint, started, .. } = asked;
+    let reported = within_reason((metered.usage, metered.steps), asked, attempts, &open);
     let mut usage = reported;
     let mut cost = charge_or_nothing(&endpoint.price.table, &usage, &open);
     if usage.source != UsageSource::Provider && cost.total > open.record.hold_nanos {
@@ -76,7 +88,7 @@ pub async fn end(
         Outcome::BalanceSpent => (None, Some(FinishReason::Length)),
         Outcome::Completed | Outcome::ClientLeft => (None, metered.finish),
     };
-    observe(attempts, (endpoint, started, ttft_ms), &outcome, &metered);
+    observe(attempts, asked, &outcome, &metered);
     let outrun_cost = attempts.cost_of_outrun(&reported);
     attempts.note(endpoint, started, error_type.map_or("ok", ErrorType::as_str), Some(200), provider_cost);
     let route = attempts.route_json(Some(endpoint));
@@ -143,6 +155,10 @@ impl Ended {
             }
             Outcome::BalanceSpent => rewriter.finish_chunk(finish, out),
             Outcome::Completed if is_untold => rewriter.finish_chunk(finish, out),
+            // One of several choices that ended without a word.
+            Outcome::Completed if rewriter.has_open_choice() => {
+                rewriter.finish_chunk(Finish { reason: Some(FinishReason::Stop), native: None }, out);
+            }
             Outcome::Completed | Outcome::ClientLeft => {}
         }
         let repeats = (form == UsageChunkChoices::Repeat).then_some(finish);
@@ -151,7 +167,8 @@ impl Ended {
 }
 
 /// Tells routing how the endpoint did. A client that left and a gateway that stops are no failure of its.
-fn observe(attempts: &Attempts<'_>, (endpoint, started, ttft_ms): (&Endpoint, Instant, Option<u64>), outcome: &Outcome, metered: &Metered) {
+fn observe(attempts: &Attempts<'_>, asked: Asked<'_>, outcome: &Outcome, metered: &Metered) {
+    let Asked { endpoint, started, ttft_ms, .. } = asked;
     let failed = match outcome {
         Outcome::Broken(error) if error.error_type() == ErrorType::Unavailable => return attempts.observe_end(endpoint, None, None),
         Outcome::ClientLeft => return attempts.observe_end(endpoint, None, None),
@@ -229,12 +246,13 @@ fn reasonable(prompt_tokens_max: u64, cap: Option<u64>, choices: u64) -> (u64, u
 }
 
 /// No report is believed beyond what the model can take and give, nor far beyond what this request can have used.
-fn within_reason((usage, steps): (Usage, u64), endpoint: &Endpoint, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
+fn within_reason((usage, steps): (Usage, u64), asked: Asked<'_>, attempts: &Attempts<'_>, open: &OpenRequest) -> Usage {
+    let endpoint = asked.endpoint;
     let (caller, choices) = (attempts.caller, attempts.caller.request.choices);
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
     let of_model = usage.bounded(context.saturating_mul(steps), output.saturating_mul(steps));
-    let cap = caller.request.output_tokens_cap.into_iter().chain(caller.output_tokens_cap).min();
+    let cap = caller.request.output_tokens_cap.into_iter().chain(asked.output_tokens_cap).min();
     let (prompt, answer) = reasonable(attempts.prompt_tokens_max().total(), cap, choices);
     let bounded = of_model.bounded(prompt.saturating_mul(steps), answer.saturating_mul(steps));
     if bounded != usage {

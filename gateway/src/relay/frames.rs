@@ -87,7 +87,7 @@ impl Frames {
         if self.has_ended {
             return;
         }
-        if self.meter.has_ended() {
+        if self.meter.has_ended() && !self.rewriter.has_open_choice() {
             self.complete();
         } else {
             self.broken();

@@ -85,7 +85,8 @@ pub(super) async fn first_of_two(
         found = &mut leading => return Ok(found),
         () = tokio::time::sleep_until(at) => {}
     }
-    if !caller.app.routing.hedges.take() {
+    // Nothing more is begun for a client that has left.
+    if attempts.listener.has_left() || !caller.app.routing.hedges.take() {
         return Ok(leading.await);
     }
     let Some(second) = attempts.next_beside(&lead.endpoint, open).await else {
@@ -93,8 +94,7 @@ pub(super) async fn first_of_two(
         return Ok(leading.await);
     };
     let hedge = Outrun::of(&second);
-    // Its cap may be lower than the first one's.
-    let mut beside = Box::pin(begin_stream(attempts.caller, names, second));
+    let mut beside = Box::pin(begin_stream(caller, names, second));
     let (first_end, other, rest, is_hedge) = tokio::select! {
         biased;
         end = &mut leading => (end, hedge, beside, false),

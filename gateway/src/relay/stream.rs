@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::attempts::{Attempts, client_left, created, note_first_token};
 use super::calling::{Answered, Begun, Caller, Failed};
 use super::client_side::{ClientBody, ClientStream};
-use super::ending::{Outcome, end, end_left, end_unanswered, spool_failed};
+use super::ending::{Asked, Outcome, end, end_left, end_unanswered, spool_failed};
 use super::frames::{Frames, StreamEnd};
 use super::hedging::{Found, Names, first_of_two};
 use super::metered::measure;
@@ -246,12 +246,13 @@ impl Relay<'_, '_> {
             self.frames.meter.fail();
         }
         let Self { attempts, open, answered, mut frames, mut client, .. } = *self;
-        let Answered { endpoint, answer, started, ttft_ms, pass: _pass, .. } = answered;
+        let Answered { endpoint, answer, started, ttft_ms, output_tokens_cap, pass: _pass, .. } = answered;
+        let asked = Asked { endpoint: &endpoint, started, ttft_ms, output_tokens_cap };
         // An upstream that is not wanted any more is hung up on before anything else is waited for.
         let body = matches!(outcome, Outcome::Completed).then_some(answer.body);
         let mut last = frames.take_held_back();
         let metered = measure(frames.meter, attempts.caller.request).await;
-        match end(open, attempts, (&endpoint, started, ttft_ms), outcome, metered).await {
+        match end(open, attempts, asked, outcome, metered).await {
             Ok(ended) => ended.write_last_frames(&frames.rewriter, attempts.caller.app.options.usage_chunk_choices, &mut last),
             Err(error) => {
                 // The held back frames stay here: the client must not hold a complete, unbilled answer.

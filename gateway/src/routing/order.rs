@@ -52,7 +52,7 @@ pub struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    fn compare(&self, other: &Self) -> std::cmp::Ordering {
+    pub fn compare(&self, other: &Self) -> std::cmp::Ordering {
         self.class.cmp(&other.class).then_with(|| self.figure.total_cmp(&other.figure))
     }
 

@@ -41,6 +41,9 @@ impl ParameterSet {
     /// understand one of them is asked without it.
     pub const SAMPLING: Self = Self(0xff | 0x1f << 10 | 1 << 17);
 
+    /// `reasoning`, `reasoning_effort`: the model thinks.
+    pub const THINKING: Self = Self(1 << 22 | 1 << 23);
+
     pub fn of(name: &str) -> Self {
         Self(VOCABULARY.iter().position(|word| *word == name).map_or(0, |place| 1 << place))
     }
@@ -86,6 +89,7 @@ mod tests {
     #[test]
     fn what_tells_is_named_in_the_vocabulary() {
         assert_eq!(ParameterSet::TELLING.names().collect::<Vec<_>>(), ["response_format", "tools", "verbosity"]);
+        assert_eq!(ParameterSet::THINKING.names().collect::<Vec<_>>(), ["reasoning", "reasoning_effort"]);
         let sampling: Vec<_> = ParameterSet::SAMPLING.names().collect();
         assert_eq!(sampling[..8], VOCABULARY[..8]);
         assert_eq!(sampling[8..], ["logit_bias", "logprobs", "top_logprobs", "prediction", "seed", "stop"]);

@@ -7,7 +7,7 @@ use schemas::Timestamp;
 use super::asked::{Asked, PromptSize};
 use super::funnel::nothing_left;
 use super::hedging::HedgeBudget;
-use super::order::{Candidate, Ordering, class, figure, first_in_order};
+use super::order::{Candidate, Ordering, class, expected_picos, figure, first_in_order};
 use super::preferences::{PreferenceLevel, RoutingStrategy};
 use super::removal::removal;
 use super::rules::{Naming, RoutingRules, Variant, Wanted};
@@ -154,8 +154,8 @@ pub fn plan(
     }
     let endpoints_left = candidates.len();
     let conversation = conversation(&question, &candidates);
-    let is_sticky = conversation.is_some_and(|conversation| stick(routing, conversation, &mut candidates, now));
     let ordering = question.wanted.first().map_or(Ordering::Strategy(asked.strategy), |wanted| question.ordering(wanted.variant));
+    let is_sticky = conversation.is_some_and(|conversation| stick(routing, conversation, &mut candidates, ordering, asked));
     let is_by_latency = ordering == Ordering::Strategy(RoutingStrategy::LowestLatency) && !is_sticky;
     first_in_order(&mut candidates, PLANNED_MAX, is_by_latency, &mut random);
     let mut endpoints = candidates.into_iter().map(|candidate| Arc::clone(candidate.endpoint));
@@ -178,19 +178,20 @@ fn conversation(question: &Question<'_>, candidates: &[Candidate<'_>]) -> Option
     may_pay.then(|| Conversation::of(question.request, question.key.account_id()))
 }
 
-/// Puts the endpoint that has the conversation's prompt in its cache before the others of its model.
-fn stick(routing: &Routing, conversation: Conversation, candidates: &mut [Candidate<'_>], now: Timestamp) -> bool {
+/// Puts the endpoint that has the conversation's prompt in its cache before the others of its model. Where the least cost is
+/// wanted, it is first only if the cheaper prompt makes it so. Says whether it is first.
+fn stick(routing: &Routing, conversation: Conversation, candidates: &mut [Candidate<'_>], ordering: Ordering, asked: &Asked) -> bool {
     let Some(model) = candidates.first().map(|candidate| Arc::clone(&candidate.endpoint.model)) else { return false };
-    let Some(channel) = routing.sticky.channel(conversation, &model, now) else { return false };
-    let known = candidates.iter_mut().find(|candidate| candidate.endpoint.channel.id == channel && *candidate.endpoint.model == *model);
-    match known.filter(|candidate| !candidate.is_down()) {
-        Some(candidate) => {
-            candidate.class &= 0xff << 56;
-            candidate.figure = f64::NEG_INFINITY;
-            true
-        }
-        None => false,
+    let Some(channel) = routing.sticky.channel(conversation, &model, asked.now) else { return false };
+    let is_known = |candidate: &Candidate<'_>| candidate.endpoint.channel.id == channel && *candidate.endpoint.model == *model;
+    let Some(place) = candidates.iter().position(|candidate| is_known(candidate) && !candidate.is_down()) else { return false };
+    if ordering == Ordering::Strategy(RoutingStrategy::LowestCost) {
+        candidates[place].figure = expected_picos(candidates[place].endpoint, asked, true);
+        return candidates.iter().all(|other| candidates[place].compare(other).is_le());
     }
+    candidates[place].class &= 0xff << 56;
+    candidates[place].figure = f64::NEG_INFINITY;
+    true
 }
 
 fn unknown_model(catalog: &Catalog, name: &str) -> ApiError {

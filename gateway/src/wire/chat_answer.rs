@@ -87,6 +87,8 @@ pub struct Choice {
     pub delta: Option<Delta>,
     /// Where its delta or message tells what the model thought.
     pub(super) reasoning: Reasoning,
+    /// The value of its `content`, where that is a list of parts and not a text.
+    pub(super) parts: Option<Span>,
 }
 
 /// The members that tell what a model thought, where they are there.
@@ -285,9 +287,10 @@ impl ChatAnswer {
             is_first = false;
             let first = scanner.peek()?;
             if first == b'{' && (key.is(data, "delta") || key.is(data, "message")) {
-                let (delta, thought) = self.walk_message(scanner, data)?;
+                let (delta, thought, parts) = self.walk_message(scanner, data)?;
                 choice.delta = key.is(data, "delta").then_some(delta);
                 choice.reasoning = thought;
+                choice.parts = parts;
                 continue;
             }
             let value = scanner.value()?;
@@ -312,8 +315,8 @@ impl ChatAnswer {
     }
 
     /// A delta or a message. Providers repeat the same reasoning under several names: it is counted once.
-    fn walk_message(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(Delta, Reasoning), AnswerError> {
-        let mut thought = Reasoning::default();
+    fn walk_message(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(Delta, Reasoning, Option<Span>), AnswerError> {
+        let (mut thought, mut parts) = (Reasoning::default(), None);
         let (mut reasoning, mut reasoning_details, mut has_reasoning) = (Span::default(), Span::default(), false);
         scanner.open_object()?;
         let start = scanner.position();
@@ -346,6 +349,9 @@ impl ChatAnswer {
                     thought.details = member;
                 }
             }
+            if first == b'[' && key.is(data, "content") {
+                parts = Some(value);
+            }
             let piece = match first {
                 b'"' => inside(value),
                 b'[' | b'{' if value.len() > 2 => value,
@@ -366,7 +372,7 @@ impl ChatAnswer {
         }
         // An empty text beside details says that these are a signature or a cipher, not words.
         self.add(PieceKind::Reasoning, if has_reasoning { reasoning } else { reasoning_details })?;
-        Ok((delta, thought))
+        Ok((delta, thought, parts))
     }
 
     fn walk_tool_calls(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {

@@ -57,6 +57,8 @@ pub enum Rewritten {
 pub struct ChunkRewriter {
     /// `data: ` and the members that are ours.
     prefix: Vec<u8>,
+    /// One bit for every choice that began.
+    begun: u128,
     /// One bit for every choice whose finish reason was written.
     finished: u128,
     /// The client does not want to see what the model thought.
@@ -67,7 +69,7 @@ impl ChunkRewriter {
     pub fn new(identity: &AnswerIdentity<'_>) -> Self {
         let mut prefix = b"data: ".to_vec();
         identity.write("chat.completion.chunk", &mut prefix);
-        Self { prefix, finished: 0, hides_reasoning: false }
+        Self { prefix, begun: 0, finished: 0, hides_reasoning: false }
     }
 
     /// Leaves out what the model thought, if `hides`.
@@ -80,6 +82,9 @@ impl ChunkRewriter {
     /// [`ChatAnswer::error`] first and write [`Self::error_chunk`].
     pub fn rewrite(&mut self, answer: &ChatAnswer, out: &mut BytesMut) -> Rewritten {
         let choices = answer.choices();
+        for choice in choices {
+            self.begun |= bit(choice);
+        }
         let carries_usage = answer.members.iter().any(|known| known.name == Name::Usage && known.member.value.len() > "null".len());
         // Some providers send usage with no choices, others with choices that repeat what was said.
         let says_nothing = answer.pieces().is_empty() && choices.iter().all(|choice| self.finished & bit(choice) != 0);
@@ -100,24 +105,36 @@ impl ChunkRewriter {
         Rewritten::Written
     }
 
+    /// Whether a choice that began was not ended.
+    pub const fn has_open_choice(&self) -> bool {
+        self.begun & !self.finished != 0
+    }
+
     /// Appends the chunk that carries the usage. With `repeats`, its one choice repeats how the answer
     /// ended (OpenRouter's form); without, `choices` is empty (OpenAI's).
     pub fn usage_chunk(&self, repeats: Option<Finish<'_>>, usage_json: &str, out: &mut BytesMut) {
         out.extend_from_slice(&self.prefix);
         out.extend_from_slice(b",\"choices\":[");
         if let Some(finish) = repeats {
-            write_last_choice(finish, out);
+            write_last_choice(0, finish, out);
         }
         out.extend_from_slice(b"],\"usage\":");
         out.extend_from_slice(usage_json.as_bytes());
         out.extend_from_slice(b"}\n\n");
     }
 
-    /// Appends a chunk that ends the answer with a finish reason of ours: a stream stopped by a limit.
+    /// Appends a chunk that ends every choice that is open, or else the first, with a finish reason of ours: a stream stopped by
+    /// a limit.
     pub fn finish_chunk(&self, finish: Finish<'_>, out: &mut BytesMut) {
         out.extend_from_slice(&self.prefix);
         out.extend_from_slice(b",\"choices\":[");
-        write_last_choice(finish, out);
+        let open = if self.has_open_choice() { self.begun & !self.finished } else { 1 };
+        for (place, index) in (0..u128::BITS).filter(|index| open >> index & 1 == 1).enumerate() {
+            if place > 0 {
+                out.extend_from_slice(b",");
+            }
+            write_last_choice(index, finish, out);
+        }
         out.extend_from_slice(b"]}\n\n");
     }
 
@@ -145,8 +162,10 @@ pub struct Finish<'a> {
     pub native: Option<&'a str>,
 }
 
-fn write_last_choice(finish: Finish<'_>, out: &mut BytesMut) {
-    out.extend_from_slice(br#"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"#);
+fn write_last_choice(index: u32, finish: Finish<'_>, out: &mut BytesMut) {
+    out.extend_from_slice(b"{\"index\":");
+    out.extend_from_slice(index.to_string().as_bytes());
+    out.extend_from_slice(br#","delta":{"role":"assistant","content":""},"finish_reason":"#);
     match finish.reason {
         Some(reason) => write_quoted(reason.as_str(), out),
         None => out.extend_from_slice(b"null"),
@@ -232,6 +251,41 @@ mod tests {
                 "\n\n"
             )
         );
+    }
+
+    #[test]
+    fn a_list_of_parts_is_told_as_the_text_and_the_thoughts_it_holds() {
+        let frame = r#"{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm \"x\""}]},{"type":"text","text":"A\u00e9"},{"type":"text","text":"\"B\""},{"type":"reference","reference_ids":[1]}]},"finish_reason":"stop"}]}"#;
+        let delta = |frame: &str| value(&rewrite(frame))["choices"][0]["delta"].clone();
+        assert_eq!(delta(frame), json!({ "role": "assistant", "content": "A\u{e9}\"B\"", "reasoning": "Hm \"x\"" }));
+        let mut out = BytesMut::new();
+        let mut answer = ChatAnswer::default();
+        answer.scan(Bytes::copy_from_slice(frame.as_bytes())).unwrap();
+        ChunkRewriter::new(&IDENTITY).hiding_reasoning(true).rewrite(&answer, &mut out);
+        let hidden = value(std::str::from_utf8(&out).unwrap())["choices"][0]["delta"].clone();
+        assert_eq!(hidden, json!({ "role": "assistant", "content": "A\u{e9}\"B\"" }), "whatever the provider makes of it");
+        assert_eq!(delta(r#"{"choices":[{"delta":{"content":[]}}]}"#)["content"], "");
+        assert_eq!(delta(r#"{"choices":[{"delta":{"content":[1,{"odd":2}],"reasoning":"a"}}]}"#)["reasoning"], "a");
+    }
+
+    #[test]
+    fn every_choice_that_began_is_ended() {
+        let mut rewriter = ChunkRewriter::new(&IDENTITY);
+        let mut answer = ChatAnswer::default();
+        for frame in [
+            r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}},{"index":2,"delta":{"content":"c"}}]}"#,
+            r#"{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}"#,
+        ] {
+            answer.scan(Bytes::copy_from_slice(frame.as_bytes())).unwrap();
+            rewriter.rewrite(&answer, &mut BytesMut::new());
+        }
+        assert!(rewriter.has_open_choice());
+        let mut out = BytesMut::new();
+        rewriter.finish_chunk(Finish { reason: Some(FinishReason::Length), native: None }, &mut out);
+        let choices = value(std::str::from_utf8(&out).unwrap())["choices"].clone();
+        let ended: Vec<(&Value, &Value)> =
+            choices.as_array().unwrap().iter().map(|choice| (&choice["index"], &choice["finish_reason"])).collect();
+        assert_eq!(ended, [(&json!(0), &json!("length")), (&json!(2), &json!("length"))]);
     }
 
     #[test]

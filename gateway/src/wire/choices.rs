@@ -2,8 +2,10 @@
 //! reasoning by its one name, or left out.
 
 use bytes::BytesMut;
+use serde_json::value::RawValue;
 
 use super::chat_answer::{ChatAnswer, Choice};
+use super::content::{Said, said};
 use super::members::Span;
 
 /// What is written in place of some bytes of a choice.
@@ -14,10 +16,14 @@ enum Fix {
     Finish,
     /// Words of ours.
     Words(&'static [u8]),
+    /// A list of parts becomes the text that clients expect, and what was thought among it, if `shows_thoughts`.
+    Parts {
+        shows_thoughts: bool,
+    },
 }
 
-/// A choice's delta, its finish, and three ways to tell what the model thought.
-const FIXES_MAX: usize = 5;
+/// A choice's delta, its finish, its parts, and three ways to tell what the model thought.
+const FIXES_MAX: usize = 6;
 
 /// The fixes of one choice, in the order of its bytes.
 struct Fixes {
@@ -53,6 +59,10 @@ impl Fixes {
         } else if let (None, Some(content)) = (thought.text, thought.content) {
             fixes.push(content.key.quoted(), Fix::Words(br#""reasoning""#));
         }
+        if let Some(parts) = choice.parts {
+            let shows_thoughts = !hides_reasoning && thought.text.is_none() && thought.content.is_none();
+            fixes.push(parts, Fix::Parts { shows_thoughts });
+        }
         fixes.list[..fixes.count].sort_unstable_by_key(|(span, _)| span.start);
         fixes
     }
@@ -78,10 +88,32 @@ pub(super) fn write_choices(answer: &ChatAnswer, choices: Span, hides_reasoning:
             match fix {
                 Fix::Delta(words) | Fix::Words(words) => out.extend_from_slice(words),
                 Fix::Finish => write_finish(answer, choice, out),
+                Fix::Parts { shows_thoughts } => write_parts(answer.text_of(*span), *shows_thoughts, out),
             }
         }
     }
     out.extend_from_slice(&data[copied..choices.end as usize]);
+}
+
+/// The value of `content`, and what was thought as a member of its own.
+fn write_parts(list: &str, shows_thoughts: bool, out: &mut BytesMut) {
+    let said = serde_json::from_str::<&RawValue>(list).map(said).unwrap_or_default();
+    let write = |is_thought: bool, out: &mut BytesMut| {
+        let words = said.iter().filter_map(|said| match said {
+            Said::Text(words) if !is_thought => Some(words),
+            Said::Thought(words) if is_thought => Some(words),
+            _ => None,
+        });
+        out.extend_from_slice(b"\"");
+        // Insides of JSON strings, escapes as written.
+        words.for_each(|words| out.extend_from_slice(inside(words.get()).as_bytes()));
+        out.extend_from_slice(b"\"");
+    };
+    write(false, out);
+    if shows_thoughts && said.iter().any(|said| matches!(said, Said::Thought(_))) {
+        out.extend_from_slice(b",\"reasoning\":");
+        write(true, out);
+    }
 }
 
 fn write_finish(answer: &ChatAnswer, choice: &Choice, out: &mut BytesMut) {
@@ -94,6 +126,11 @@ fn write_finish(answer: &ChatAnswer, choice: &Choice, out: &mut BytesMut) {
         out.extend_from_slice(b",\"native_finish_reason\":");
         out.extend_from_slice(finish.of(answer.bytes()));
     }
+}
+
+/// What is between a JSON string's quotes.
+fn inside(json: &str) -> &str {
+    json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(json)
 }
 
 /// For words that need no escapes.

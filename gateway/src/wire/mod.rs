@@ -10,6 +10,7 @@ pub mod chat_answer;
 pub mod chat_body;
 pub mod chat_chunk;
 mod choices;
+pub mod content;
 pub mod finish_reason;
 pub mod members;
 pub mod sse;

@@ -34,6 +34,7 @@ impl Config {
             allow_private_upstreams: self.upstreams.allow_private,
             connect_timeout: timeouts.connect.0,
             first_byte_timeout: timeouts.first_byte.0,
+            whole_answer_timeout: timeouts.whole_answer.0,
             idle_timeout: timeouts.idle.0,
             total_timeout: timeouts.total.0,
             answer_bytes_max: limits.answer_bytes_max.bytes(),

@@ -98,6 +98,7 @@ pub struct Timeouts {
     pub body: Span,
     pub connect: Span,
     pub first_byte: Span,
+    pub whole_answer: Span,
     pub retry_backoff: Span,
     pub retry_wait: Span,
     pub idle: Span,

@@ -177,13 +177,14 @@ impl Findings<'_> {
     fn deadlines(&mut self, config: &Config) {
         let timeouts = &config.timeouts;
         let stream = &config.stream;
-        let spans: [(&str, &str, Span); 19] = [
+        let spans: [(&str, &str, Span); 20] = [
             ("webhooks", "timeout", config.webhooks.timeout),
             ("webhooks", "retry_first", config.webhooks.retry_first),
             ("auth", "session", config.auth.session),
             ("timeouts", "body", timeouts.body),
             ("timeouts", "connect", timeouts.connect),
             ("timeouts", "first_byte", timeouts.first_byte),
+            ("timeouts", "whole_answer", timeouts.whole_answer),
             ("timeouts", "idle", timeouts.idle),
             ("timeouts", "total", timeouts.total),
             ("timeouts", "drain", timeouts.drain),

@@ -31,7 +31,8 @@ const EVERYWHERE: [&str; 13] = [
     "top_p",
 ];
 /// Likewise, in OpenAI's dialect only.
-const OPENAI: [&str; 6] = ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "seed", "top_logprobs"];
+const OPENAI: [&str; 8] =
+    ["frequency_penalty", "logit_bias", "logprobs", "prediction", "presence_penalty", "seed", "top_logprobs", "verbosity"];
 /// Understood by most others, not by OpenAI.
 const OTHERS: [&str; 1] = ["top_k"];
 
@@ -129,6 +130,13 @@ pub struct Endpoint {
     /// Name sent upstream.
     pub upstream: Arc<str>,
     pub supported_parameters: Vec<String>,
+}
+
+impl Endpoint {
+    /// Whether its model may think without a word of it in its stream, so that what it used is known when it has ended.
+    pub fn thinks_unseen(&self) -> bool {
+        self.channel.quirks.thinks_unseen && !self.parameters.in_common(ParameterSet::THINKING).is_empty()
+    }
 }
 
 /// A public model and everything that serves it.

@@ -101,8 +101,11 @@ fn session(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// The first of these headers, shortened.
+/// The first of these headers, shortened. An app that wants to be hidden is not put on record: rankings are public.
 fn attribution(headers: &HeaderMap, names: &[&str]) -> Option<String> {
+    if headers.get("x-openrouter-app-visibility").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"hidden")) {
+        return None;
+    }
     let value = names.iter().find_map(|name| headers.get(*name))?.to_str().ok()?.trim();
     if value.is_empty() { None } else { Some(value.chars().take(ATTRIBUTION_CHARS_MAX).collect()) }
 }

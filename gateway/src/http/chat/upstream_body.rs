@@ -29,6 +29,9 @@ const OURS: [&str; 13] = [
     "include_reasoning",
 ];
 
+/// Values of `service_tier` that cost no more than the price a model has here. Others are left out: nobody would pay for them.
+const TIERS: [&str; 4] = ["\"default\"", "\"auto\"", "\"flex\"", "null"];
+
 /// A cap on the output, by its two names.
 const CAP_MEMBERS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
 
@@ -60,8 +63,11 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
         let replaced_cap = output_tokens_cap.is_some() && CAP_MEMBERS.contains(&&**key);
         let repeated = request.members[index + 1..].iter().any(|(later, _)| later == key);
         let is_not_understood = !dropped.is_empty() && !dropped.in_common(ParameterSet::of(key)).is_empty();
-        let is_ours = OURS.contains(&&**key) || (drops_reasoning && key == "reasoning");
-        if is_ours || replaced_cap || repeated || is_not_understood || quirks.left_out.contains(&&**key) {
+        let is_untold =
+            (drops_reasoning && key == "reasoning") || (quirks.reasoning == ReasoningForm::Nothing && key == "reasoning_effort");
+        let is_dearer = key == "service_tier" && !TIERS.contains(&value.get());
+        let is_ours = OURS.contains(&&**key);
+        if is_ours || is_untold || is_dearer || replaced_cap || repeated || is_not_understood || quirks.left_out.contains(&&**key) {
             continue;
         }
         match &**key {

@@ -15,10 +15,11 @@ use http_body::{Body, Frame as BodyFrame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::content::{Said, has_text, said};
-use super::message::stop_reason;
+use super::lenient::{or_default, readable};
+use super::message::{stop_reason, with_calls};
 use super::usage::{NOTHING_YET, NativeUsage, usage_json};
 use crate::http::error::anthropic_error_json;
+use crate::wire::content::{Said, has_text, said};
 use crate::wire::members::members;
 use crate::wire::{Frame, SseFramer};
 
@@ -67,7 +68,8 @@ struct Events {
     /// The text or thinking block that is open.
     open: Option<(Kind, u32)>,
     /// Open tool blocks, by the place of the call: a provider may go back and forth between them.
-    tools: BTreeMap<u32, u32>,
+    tools: BTreeMap<u32, ToolBlock>,
+    has_called: bool,
     /// Blocks that Anthropic's own events opened.
     native_open: Vec<u32>,
     /// Thoughts came as plain text: their details repeat it.
@@ -88,6 +90,13 @@ enum Kind {
     Thinking,
 }
 
+/// An open block of a call.
+struct ToolBlock {
+    index: u32,
+    /// The call's, as JSON.
+    id: String,
+}
+
 #[derive(Debug, Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow)]
@@ -96,7 +105,7 @@ struct Chunk<'a> {
     model: &'a RawValue,
     #[serde(borrow)]
     provider: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "readable")]
     choices: Vec<Choice<'a>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
@@ -113,11 +122,11 @@ struct Chunk<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     delta: Delta<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     finish_reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     native_finish_reason: Option<Cow<'a, str>>,
 }
 
@@ -131,15 +140,15 @@ struct Delta<'a> {
     reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
     reasoning_content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning_details: Option<Vec<Detail<'a>>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow, default, deserialize_with = "readable")]
+    reasoning_details: Vec<Detail<'a>>,
+    #[serde(borrow, default, deserialize_with = "readable")]
+    tool_calls: Vec<ToolCall<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Detail<'a> {
-    #[serde(rename = "type", borrow)]
+    #[serde(rename = "type", borrow, default, deserialize_with = "or_default")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
@@ -153,11 +162,11 @@ struct Detail<'a> {
 
 #[derive(Debug, Deserialize)]
 struct ToolCall<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     index: u32,
     #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     function: Option<Function<'a>>,
 }
 
@@ -268,7 +277,7 @@ impl Events {
             let index = self.block(Kind::Thinking, out);
             push_delta(index, "thinking_delta", "thinking", text, out);
         }
-        for detail in delta.reasoning_details.iter().flatten() {
+        for detail in &delta.reasoning_details {
             if let (false, Some(text)) = (self.has_plain_thoughts, detail.text.filter(has_text).or(detail.summary.filter(has_text))) {
                 let index = self.block(Kind::Thinking, out);
                 push_delta(index, "thinking_delta", "thinking", text, out);
@@ -298,29 +307,37 @@ impl Events {
                 }
             }
         }
-        for call in delta.tool_calls.iter().flatten() {
+        for call in &delta.tool_calls {
             self.tool_call(call, out);
         }
     }
 
     fn tool_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
         let function = call.function.as_ref();
-        let index = if let Some(index) = self.tools.get(&call.index) {
-            *index
-        } else {
-            self.close(out);
-            let index = self.take_index();
-            self.tools.insert(call.index, index);
-            let text = |raw: Option<&RawValue>| raw.map_or("\"\"", RawValue::get).to_owned();
-            let (id, name) = (text(call.id), text(function.and_then(|function| function.name)));
-            push_start(index, &format!(r#"{{"type":"tool_use","id":{id},"name":{name},"input":{{}}}}"#), out);
-            index
+        let index = match self.tools.get(&call.index).filter(|block| block.is_of(call.id)) {
+            Some(block) => block.index,
+            None => self.open_tool(call, out),
         };
         if let Some(arguments) = function.and_then(|function| function.arguments).filter(|raw| raw.get().len() > 2) {
             // A host that writes an object where a text of one should be.
             let as_text = (!has_text(arguments)).then(|| RawValue::from_string(serde_json::Value::from(arguments.get()).to_string()).ok());
             push_delta(index, "input_json_delta", "partial_json", as_text.flatten().as_deref().unwrap_or(arguments), out);
         }
+    }
+
+    /// Opens the block of a call. Some hosts give every call the same place and only ids tell them apart: then the one before
+    /// is over.
+    fn open_tool(&mut self, call: &ToolCall<'_>, out: &mut String) -> u32 {
+        self.close(out);
+        self.has_called = true;
+        let text = |raw: Option<&RawValue>| raw.filter(|raw| has_text(raw)).map_or("\"\"", RawValue::get).to_owned();
+        let (id, name) = (text(call.id), text(call.function.as_ref().and_then(|function| function.name)));
+        let index = self.take_index();
+        if let Some(before) = self.tools.insert(call.index, ToolBlock { index, id: id.clone() }) {
+            push_stop(before.index, out);
+        }
+        push_start(index, &format!(r#"{{"type":"tool_use","id":{id},"name":{name},"input":{{}}}}"#), out);
+        index
     }
 
     /// The open block of this kind, opened where there is none.
@@ -354,7 +371,8 @@ impl Events {
 
     fn close_all(&mut self, out: &mut String) {
         self.close(out);
-        let open = std::mem::take(&mut self.tools).into_values().chain(std::mem::take(&mut self.native_open));
+        let tools = std::mem::take(&mut self.tools).into_values().map(|block| block.index);
+        let open = tools.chain(std::mem::take(&mut self.native_open));
         for index in open {
             push_stop(index, out);
         }
@@ -363,7 +381,8 @@ impl Events {
     /// The usage is the relay's last word before its end.
     fn finish(&mut self, usage: &str, out: &mut String) {
         self.close_all(out);
-        let reason = self.stop_reason.map_or(serde_json::Value::Null, serde_json::Value::from);
+        let reason = self.stop_reason.map(|reason| with_calls(reason, self.has_called));
+        let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
         let delta = self.native_delta.take().unwrap_or_else(|| format!(r#"{{"stop_reason":{reason},"stop_sequence":null}}"#));
         let usage = usage_json(usage, &self.native_usage);
         let more = std::mem::take(&mut self.native_more);
@@ -383,6 +402,13 @@ impl Events {
     fn fail(&mut self, error: &str, out: &mut String) {
         self.has_ended = true;
         push("error", error, out);
+    }
+}
+
+impl ToolBlock {
+    /// Whether a piece is of this call: pieces after the first need not name it.
+    fn is_of(&self, id: Option<&RawValue>) -> bool {
+        id.filter(|id| has_text(id)).is_none_or(|id| self.id == "\"\"" || self.id == id.get())
     }
 }
 

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::content::{Said, said, text};
+use super::lenient::{or_default, readable};
 use super::usage::{NativeUsage, usage_json};
+use crate::wire::content::{Said, said, text};
 use crate::wire::members::members;
 
 #[derive(Debug, Deserialize)]
@@ -18,7 +19,7 @@ struct Answer<'a> {
     model: &'a RawValue,
     #[serde(borrow)]
     provider: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "readable")]
     choices: Vec<Choice<'a>>,
     #[serde(borrow)]
     usage: &'a RawValue,
@@ -30,55 +31,55 @@ struct Answer<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     message: ChatMessage<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     finish_reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     native_finish_reason: Option<Cow<'a, str>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct ChatMessage<'a> {
     #[serde(borrow, default)]
     content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     refusal: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     reasoning: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     reasoning_content: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    reasoning_details: Option<Vec<Detail<'a>>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow, default, deserialize_with = "readable")]
+    reasoning_details: Vec<Detail<'a>>,
+    #[serde(borrow, default, deserialize_with = "readable")]
+    tool_calls: Vec<ToolCall<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Detail<'a> {
-    #[serde(rename = "type", borrow)]
+    #[serde(rename = "type", borrow, default, deserialize_with = "or_default")]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     text: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     summary: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     signature: Option<Cow<'a, str>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     data: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct ToolCall<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     function: Function<'a>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Function<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
     arguments: Option<&'a RawValue>,
@@ -102,8 +103,11 @@ pub(super) fn message(body: &[u8]) -> Option<Bytes> {
     match answer.anthropic {
         Some(native) => push_native(native.get(), answer.usage.get(), &mut out),
         None => {
-            let content = serde_json::to_string(&blocks(&choice.message)).ok()?;
+            let blocks = blocks(&choice.message);
+            let content = serde_json::to_string(&blocks).ok()?;
+            let has_called = blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
             let reason = stop_reason(choice.finish_reason.as_deref(), choice.native_finish_reason.as_deref());
+            let reason = reason.map(|reason| with_calls(reason, has_called));
             let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
             let usage = usage_json(answer.usage.get(), &NativeUsage::default());
             out.push_str(&format!(r#","content":{content},"stop_reason":{reason},"stop_sequence":null,"usage":{usage}"#));
@@ -142,7 +146,8 @@ fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
     if let Some(refusal) = message.refusal.as_deref().filter(|text| !text.is_empty()) {
         blocks.push(Block::Text { text: Cow::Borrowed(refusal), citations: None });
     }
-    for call in message.tool_calls.iter().flatten() {
+    // Nobody can answer a call of nothing.
+    for call in message.tool_calls.iter().filter(|call| !call.function.name.is_empty()) {
         let input = tool_input(&call.function.arguments.map(text).unwrap_or_default());
         blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input });
     }
@@ -152,7 +157,7 @@ fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
 /// What was thought, as a stream of it would be told. Details that hold text hold it with its signatures; where they hold
 /// none, the plain text comes first, and a summary is all there is where there is no text.
 fn thoughts<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
-    let details = message.reasoning_details.as_deref().unwrap_or_default();
+    let details = &message.reasoning_details;
     let have_text = details.iter().any(|detail| detail.text.as_ref().is_some_and(|text| !text.is_empty()));
     let is_told = |text: &&str| !text.is_empty();
     let plain = message.reasoning.as_deref().filter(is_told).or(message.reasoning_content.as_deref().filter(is_told));
@@ -207,6 +212,12 @@ pub(super) fn stop_reason(finish: Option<&str>, native: Option<&str>) -> Option<
     }
 }
 
+/// A turn that calls tools ended to have them run: some providers call that an end like any other, all of them where a tool
+/// was forced.
+pub(super) fn with_calls(reason: &'static str, has_called: bool) -> &'static str {
+    if has_called && reason == "end_turn" { "tool_use" } else { reason }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests assert by panicking")]
@@ -241,6 +252,33 @@ mod tests {
             (&message["type"], &message["role"], &message["model"], &message["id"]),
             (&json!("message"), &json!("assistant"), &json!("a/b"), &json!("gen-1"))
         );
+    }
+
+    #[test]
+    fn a_call_is_a_reason_to_stop_whatever_the_provider_calls_it() {
+        let call =
+            r#"{"message":{"content":null,"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}"#;
+        assert_eq!(read(call)["stop_reason"], "tool_use");
+        assert_eq!(read(&call.replace(r#""stop""#, r#""length""#))["stop_reason"], "max_tokens");
+        assert_eq!(read(r#"{"message":{"content":"Hi","tool_calls":[]},"finish_reason":"stop"}"#)["stop_reason"], "end_turn");
+    }
+
+    #[test]
+    fn what_is_odd_does_not_take_the_rest_of_a_paid_answer_with_it() {
+        let message = read(
+            r#"{"message":{"content":"Hi","reasoning":{"odd":1},"reasoning_details":[{"text":"Hm"},7,{"type":"reasoning.text","signature":9}],
+            "tool_calls":[{"id":null,"function":{"name":"f","arguments":"{}"}},{"id":"d"},{"id":"e","function":{"name":3}},"odd"]},
+            "finish_reason":"tool_calls","native_finish_reason":4}"#,
+        );
+        assert_eq!(
+            message["content"],
+            json!([
+                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": null },
+                { "type": "tool_use", "id": "", "name": "f", "input": {} },
+            ])
+        );
+        assert_eq!(message["stop_reason"], "tool_use");
+        assert_eq!(read(r#"{"message":{"content":"Hi","tool_calls":null,"reasoning_details":"odd"}}"#)["content"][0]["text"], "Hi");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! not released**, so nothing is known to a client before it is settled. Where the provider speaks the same dialect,
 //! its blocks are handed through as they came: see [`crate::providers::anthropic::native`].
 
-mod content;
 mod events;
+mod lenient;
 mod message;
 mod request;
 mod usage;
@@ -54,7 +54,7 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
     let translate = |body: Bytes| {
         let depth_max = app.options.body_depth_max;
         let read = request::read(&body, depth_max)?;
-        let chat = request::chat_body(&read, &full_name(&catalog, &read.model))?;
+        let chat = request::chat_body(&read, &|name| full_name(&catalog, name))?;
         Ok(Inbound { body: chat, native: Some(request::native(body.clone(), &read, beta)), dialect: Dialect::Anthropic })
     };
     let mut response = chat::begin(app, request, translate).await?;
@@ -113,10 +113,10 @@ async fn count(app: &AppState, request: Request<Body>) -> Result<u64, ApiError> 
     let body = read_body(&head.headers, body, app.options.body_bytes_max, app.options.body_timeout).await?;
     let read = request::read(&body, app.options.body_depth_max)?;
     let name = full_name(&catalog, &read.model);
-    if catalog.model(&name).is_none() {
+    if app.routing.rules.resolve(&catalog, &[&name]).0.is_empty() {
         return Err(ApiError::bad_request("model", format!("{name} is not a valid model ID")));
     }
-    let chat = request::chat_body(&read, &name)?;
+    let chat = request::chat_body(&read, &|_| name.clone())?;
     let depth_max = app.options.body_depth_max;
     let counting = move || {
         let chat = ChatRequest::parse(&chat, depth_max)?;

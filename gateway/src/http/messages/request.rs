@@ -237,9 +237,9 @@ pub(super) fn read(body: &[u8], depth_max: usize) -> Result<MessagesRequest<'_>,
     Ok(request)
 }
 
-/// The chat request. `model` is the public name.
-pub(super) fn chat_body(request: &MessagesRequest<'_>, model: &str) -> Result<Bytes, ApiError> {
-    ChatBody::write(request, model)
+/// The chat request. `full_name` gives the public name of a model.
+pub(super) fn chat_body(request: &MessagesRequest<'_>, full_name: &dyn Fn(&str) -> String) -> Result<Bytes, ApiError> {
+    ChatBody::write(request, full_name)
 }
 
 /// The request as it came, for a provider of the same dialect.

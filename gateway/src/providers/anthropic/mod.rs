@@ -12,6 +12,7 @@ pub mod native;
 pub mod request;
 pub mod response;
 pub mod stream;
+mod unsigned;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::OutputLimits;
+use super::unsigned::without_unsigned_thoughts;
 use crate::wire::members::members;
 
 /// The member of a frame, or of a whole answer, that holds what Anthropic sent.
@@ -22,6 +23,9 @@ const OURS: [&str; 9] = ["model", "models", "fallbacks", "provider", "plugins", 
 /// Members that make Anthropic charge more than the price a model has here.
 const DEARER: [&str; 2] = ["speed", "inference_geo"];
 
+/// `thinking`, ended.
+const DISABLED: &str = r#"{"type":"disabled"}"#;
+
 /// A Messages request as its client wrote it. The body was checked to be a JSON object.
 #[derive(Debug, Clone)]
 pub struct NativeRequest {
@@ -33,7 +37,8 @@ pub struct NativeRequest {
 }
 
 impl NativeRequest {
-    /// The body for one endpoint: the client's own, but for the model, the cap and what is ours.
+    /// The body for one endpoint: the client's own, but for the model, the cap, what is ours and thoughts that another provider left
+    /// unsigned.
     pub fn upstream_body(&self, model: &str, output_tokens_cap: Option<u64>, limits: OutputLimits) -> Bytes {
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         let wanted = number(text, "max_tokens");
@@ -43,6 +48,8 @@ impl NativeRequest {
         out.push_str("{\"model\":");
         out.push_str(&serde_json::Value::from(model).to_string());
         out.push_str(&format!(",\"max_tokens\":{cap}"));
+        let messages = members(text).filter_map(Result::ok).filter(|member| member.key.is(text.as_bytes(), "messages")).last();
+        let signed = messages.and_then(|messages| without_unsigned_thoughts(messages.value.of_str(text)));
         for member in members(text).filter_map(Result::ok) {
             let key = member.key.resolve(text.as_bytes());
             if OURS.contains(&&*key) || DEARER.contains(&&*key) || key == "max_tokens" {
@@ -54,10 +61,12 @@ impl NativeRequest {
             out.push(',');
             out.push_str(member.key.quoted().of_str(text));
             out.push(':');
-            if is_above {
-                push_thinking_below(cap, value, &mut out);
-            } else {
-                out.push_str(value);
+            let has_budget = key == "thinking" && number(value, "budget_tokens").is_some();
+            match &signed {
+                Some(signed) if key == "messages" => out.push_str(&signed.messages),
+                Some(signed) if has_budget && signed.calls_without_a_thought => out.push_str(DISABLED),
+                _ if is_above => push_thinking_below(cap, value, &mut out),
+                _ => out.push_str(value),
             }
         }
         out.push('}');
@@ -76,7 +85,7 @@ pub(super) fn budget_below(cap: u64) -> Option<u64> {
 /// shown has nothing to do with what a balance pays for.
 fn push_thinking_below(cap: u64, thinking: &str, out: &mut String) {
     let Some(budget) = budget_below(cap) else {
-        out.push_str(r#"{"type":"disabled"}"#);
+        out.push_str(DISABLED);
         return;
     };
     out.push('{');
@@ -152,6 +161,14 @@ mod tests {
         let body = r#"{"max_tokens":16000,"thinking":{"display":"omitted","budget_tokens":10000,"type":"enabled","x_new":[1]}}"#;
         let wanted = r#""thinking":{"display":"omitted","budget_tokens":4000,"type":"enabled","x_new":[1]}}"#;
         assert!(sent(body, Some(5000)).ends_with(wanted));
+    }
+
+    #[test]
+    fn thoughts_of_another_provider_stay_here_and_the_budget_with_them() {
+        let conversation = r#""thinking":{"type":"enabled","budget_tokens":1024},"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"Hm","signature":""},{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]}]"#;
+        let sent = sent(&format!(r#"{{"max_tokens":4000,{conversation}}}"#), None);
+        assert!(!sent.contains("Hm") && sent.contains(r#""thinking":{"type":"disabled"}"#), "{sent}");
+        assert!(sent.contains(r#"{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}"#), "{sent}");
     }
 
     #[test]

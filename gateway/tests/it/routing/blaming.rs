@@ -210,7 +210,8 @@ async fn a_channel_takes_no_more_requests_and_tokens_a_minute_than_it_may() {
 #[tokio::test]
 async fn a_request_ends_in_its_time_however_many_endpoints_are_left() {
     let silent = (0..4).map(|number| channel(&format!("silent-{number}"), number, "hang=before_headers"));
-    let options = Options { total_timeout: Duration::from_millis(1_500), first_byte_timeout: Duration::from_secs(1), ..Options::default() };
+    let options =
+        Options { total_timeout: Duration::from_millis(1_500), whole_answer_timeout: Duration::from_secs(1), ..Options::default() };
     let gateway = Gateway::open_with(options, silent.collect()).await;
     let answer = tokio::time::timeout(Duration::from_secs(30), gateway.ask(json!({}))).await.unwrap();
     assert_eq!((answer.status, answer.attempts().len()), (StatusCode::GATEWAY_TIMEOUT, 2), "{}", answer.text);

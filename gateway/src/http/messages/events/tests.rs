@@ -100,6 +100,39 @@ fn calls_become_blocks_of_their_own_even_when_they_alternate() {
 }
 
 #[test]
+fn calls_of_one_place_are_told_apart_by_their_ids() {
+    let call = |id: &str, x: u32| {
+        delta(&format!(r#""tool_calls":[{{"index":0,"id":{id},"function":{{"name":"f","arguments":"{{\"x\":{x}}}"}}}}]"#))
+    };
+    let stream = call(r#""a""#, 1) + &call(r#""b""#, 2) + &call("null", 3) + &ending("stop", "stop");
+    let events = events(&stream);
+    let of = |name: &str| events.iter().filter(|(event, _)| event == name).map(|(_, data)| data.clone()).collect::<Vec<_>>();
+    let ids: Vec<Value> = of("content_block_start").iter().map(|data| data["content_block"]["id"].clone()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let pieces: Vec<(Value, Value)> =
+        of("content_block_delta").iter().map(|data| (data["index"].clone(), data["delta"]["partial_json"].clone())).collect();
+    assert_eq!(
+        pieces,
+        [(json!(0), json!("{\"x\":1}")), (json!(1), json!("{\"x\":2}")), (json!(1), json!("{\"x\":3}"))],
+        "a piece without an id is of the call that is open"
+    );
+    assert_eq!(of("content_block_stop").len(), 2);
+    assert_eq!(of("message_delta")[0]["delta"]["stop_reason"], "tool_use", "whatever the provider called it");
+}
+
+#[test]
+fn what_is_odd_does_not_end_a_paid_stream() {
+    let stream = frame(r#""choices":[{"index":0,"delta":null,"finish_reason":7}]"#)
+        + &delta(r#""reasoning_details":[{"text":"Hm"},3],"tool_calls":[{"index":null,"id":"a","function":{"name":"f"}},"odd"]"#)
+        + &frame(r#""choices":"odd""#)
+        + &delta(r#""content":"Hi""#)
+        + &ending("stop", "stop");
+    let names: Vec<String> = events(&stream).into_iter().map(|(name, _)| name).collect();
+    assert!(!names.contains(&"error".to_owned()), "{names:?}");
+    assert_eq!(names.iter().filter(|name| *name == "content_block_start").count(), 3, "{names:?}");
+}
+
+#[test]
 fn signatures_and_ciphers_are_handed_on() {
     let stream = delta(r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm","index":0}]"#)
         + &delta(r#""reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"","signature":"c2ln","index":0}]"#)

@@ -30,8 +30,8 @@ pub(super) struct ChatBody {
 }
 
 impl ChatBody {
-    pub(super) fn write(request: &MessagesRequest<'_>, model: &str) -> Result<Bytes, ApiError> {
-        let mut body = Self { out: format!("{{\"model\":{}", Value::from(model)), messages: Vec::new() };
+    pub(super) fn write(request: &MessagesRequest<'_>, full_name: &dyn Fn(&str) -> String) -> Result<Bytes, ApiError> {
+        let mut body = Self { out: format!("{{\"model\":{}", Value::from(full_name(&request.model))), messages: Vec::new() };
         if let Some(system) = request.system.filter(|system| system.get() != "null") {
             let is_array = system.get().starts_with('[');
             let content = if is_array { array(&parts(&blocks(system, "system")?)) } else { system.get().to_owned() };
@@ -43,7 +43,7 @@ impl ChatBody {
         let messages = body.messages.join(",");
         // Writing to a string cannot fail.
         let _ = write!(body.out, ",\"messages\":[{messages}]");
-        body.options(request);
+        body.options(request, full_name);
         body.out.push('}');
         Ok(Bytes::from(body.out))
     }
@@ -58,9 +58,9 @@ impl ChatBody {
         }
     }
 
-    fn options(&mut self, request: &MessagesRequest<'_>) {
+    fn options(&mut self, request: &MessagesRequest<'_>, full_name: &dyn Fn(&str) -> String) {
         let fallbacks = request.fallbacks.iter().flatten().map(|fallback| &fallback.model);
-        let models: Vec<Value> = request.models.iter().flatten().chain(fallbacks).map(|name| Value::from(&**name)).collect();
+        let models: Vec<Value> = request.models.iter().flatten().chain(fallbacks).map(|name| Value::from(full_name(name))).collect();
         if !models.is_empty() {
             self.member("models", &Value::from(models).to_string());
         }

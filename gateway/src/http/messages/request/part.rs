@@ -1,4 +1,5 @@
-//! Content parts of a chat message, from the blocks of a Messages request.
+//! Content parts of a chat message, from the blocks of a Messages request. What only Anthropic can read is never sent in this
+//! form, but it is measured in it: a hold is for all that is read.
 //!
 //! **Texts are JSON strings as the client wrote them**, their escapes never resolved.
 
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::convert::is_common;
 use super::{Block, Source};
 
 /// A content part. Its cache mark stands apart, for it may be its block's.
@@ -92,11 +94,16 @@ fn parts_of<'a>(block: &Block<'a>) -> Vec<Part<'a>> {
     let mut parts = match &*block.kind {
         "text" => Vec::from_iter(block.text.map(|text| Part::text(as_string(text)))),
         "image" => {
-            let address = block.source().and_then(|source| address(&source));
-            Vec::from_iter(address.map(|address| Part::of(Content::Image(quoted(&address)))))
+            let image = |source: Source<'a>| match address(&source) {
+                None if !is_readable(&source) => Some("\"\"".to_owned()),
+                address => address.map(|address| quoted(&address)),
+            };
+            Vec::from_iter(block.source().and_then(image).map(|address| Part::of(Content::Image(address))))
         }
         "document" => block.source().map(|source| document(block, &source)).unwrap_or_default(),
-        _ => Vec::new(),
+        kind if is_common(kind) => Vec::new(),
+        // What only Anthropic reads counts as the text it is written in.
+        _ => [block.text, block.input, block.content, block.data].into_iter().flatten().map(|raw| Part::text(as_string(raw))).collect(),
     };
     mark_last(&mut parts, block.cache_control);
     parts
@@ -109,6 +116,7 @@ fn document<'a>(block: &Block<'a>, source: &Source<'a>) -> Vec<Part<'a>> {
             parts(&serde_json::from_str::<Vec<Block<'a>>>(content.get()).unwrap_or_default())
         }
         (_, Some(content)) => Vec::from([Part::text(as_string(content))]),
+        (_, None) if !is_readable(source) => Vec::from([Part::of(Content::File(r#"{"file_id":""}"#.to_owned()))]),
         (_, None) => {
             let name = block.title.map_or("\"document\"", RawValue::get);
             let part = |data: String| Part::of(Content::File(format!(r#"{{"filename":{name},"file_data":{}}}"#, quoted(&data))));

@@ -10,7 +10,7 @@ use crate::providers::anthropic::request::messages_body;
 fn chat(body: &Value) -> Value {
     let text = body.to_string();
     let request = read(text.as_bytes(), 64).unwrap();
-    let chat = chat_body(&request, "anthropic/claude-x").unwrap();
+    let chat = chat_body(&request, &|name| format!("anthropic/{name}")).unwrap();
     ChatRequest::parse(&chat, 64).unwrap();
     serde_json::from_slice(&chat).unwrap()
 }
@@ -63,7 +63,7 @@ fn a_request_becomes_a_chat_request() {
 fn there_and_back_again_is_the_same_request() {
     let text = full().to_string();
     let request = read(text.as_bytes(), 64).unwrap();
-    let chat = chat_body(&request, "claude-x").unwrap();
+    let chat = chat_body(&request, &str::to_owned).unwrap();
     let back = messages_body(&chat, OutputLimits { tokens_default: 1, tokens_max: None }).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), full());
 }
@@ -108,7 +108,7 @@ fn fallbacks_are_models_to_be_tried() {
     let chat = chat(
         &json!({ "model": "m", "messages": [{ "role": "user", "content": "x" }], "fallbacks": [{ "model": "a/b" }, { "model": "c/d" }] }),
     );
-    assert_eq!(chat["models"], json!(["a/b", "c/d"]));
+    assert_eq!(chat["models"], json!(["anthropic/a/b", "anthropic/c/d"]), "each by its full name");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn wrong_input_names_its_place() {
         (r#"{"model":"m","messages":[{"role":"user","content":"x"}],"fallbacks":[],"models":[]}"#, "fallbacks"),
         ("{", "body"),
     ] {
-        let error = read(body.as_bytes(), 64).and_then(|request| chat_body(&request, "m").map(drop)).unwrap_err();
+        let error = read(body.as_bytes(), 64).and_then(|request| chat_body(&request, &str::to_owned).map(drop)).unwrap_err();
         assert_eq!(error.status(), 400, "{body}");
         assert!(error.message().contains(word), "{body}: {}", error.message());
     }
@@ -154,7 +154,7 @@ fn documents_are_their_text_and_what_only_anthropic_reads_goes_there() {
         let body = asks(json!([block])).to_string();
         let request = read(body.as_bytes(), 64).unwrap();
         assert!(only_anthropic(&request).is_some(), "{body}");
-        ChatRequest::parse(&chat_body(&request, "m").unwrap(), 64).unwrap();
+        ChatRequest::parse(&chat_body(&request, &str::to_owned).unwrap(), 64).unwrap();
     }
     let body = asks(json!([plain])).to_string();
     assert_eq!(only_anthropic(&read(body.as_bytes(), 64).unwrap()), None);
@@ -282,7 +282,7 @@ fn thoughts_that_nobody_signed_go_back_as_plain_text() {
     // Anthropic takes its own back and refuses the others: they are left out there.
     let text = body.to_string();
     let request = read(text.as_bytes(), 64).unwrap();
-    let back = messages_body(&chat_body(&request, "m").unwrap(), OutputLimits { tokens_default: 1, tokens_max: None }).unwrap();
+    let back = messages_body(&chat_body(&request, &str::to_owned).unwrap(), OutputLimits { tokens_default: 1, tokens_max: None }).unwrap();
     let back: Value = serde_json::from_slice(&back).unwrap();
     let kept = json!([{ "type": "thinking", "thinking": "Signed", "signature": "c2ln" }, { "type": "text", "text": "Hi" }]);
     assert_eq!(back["messages"][1]["content"], kept);

@@ -11,8 +11,7 @@ pub(super) struct ChatBody<'a> {
     pub model: Cow<'a, str>,
     #[serde(borrow)]
     pub messages: Vec<Message<'a>>,
-    #[serde(default)]
-    pub stream: bool,
+    pub stream: Option<bool>,
     pub n: Option<u64>,
     pub max_tokens: Option<u64>,
     pub max_completion_tokens: Option<u64>,

@@ -153,7 +153,7 @@ pub(super) fn unreadable(place: &dyn Fn() -> String, problem: impl ToString) -> 
     TranslationError::Unreadable { place: place(), problem: problem.to_string() }
 }
 
-/// The contents of a message. Empty texts are refused by Anthropic and left out.
+/// The contents of a message. Blank texts are refused by Anthropic and left out.
 fn blocks<'a>(
     content: Option<&'a RawValue>,
     cache_control: Option<&'a RawValue>,
@@ -181,7 +181,7 @@ fn is_result(block: &Block<'_>) -> bool {
 }
 
 fn is_blank(block: &Block<'_>) -> bool {
-    matches!(block, Block::Text { text, .. } if text.is_empty())
+    matches!(block, Block::Text { text, .. } if text.trim().is_empty())
 }
 
 fn block<'a>(part: Part<'a>, place: &dyn Fn() -> String) -> Result<Block<'a>, TranslationError> {

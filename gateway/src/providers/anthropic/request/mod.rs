@@ -119,7 +119,7 @@ pub fn messages_body(body: &[u8], limits: OutputLimits) -> Result<Bytes, Transla
             _ => None,
         },
         cache_control: chat.cache_control,
-        stream: chat.stream,
+        stream: chat.stream.unwrap_or_default(),
     };
     let text = serde_json::to_vec(&messages)
         .map_err(|error| TranslationError::Unreadable { place: "the request".to_owned(), problem: error.to_string() })?;

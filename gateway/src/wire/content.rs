@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 /// One part that has words, as a JSON string.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Said<'a> {
+pub enum Said<'a> {
     Text(&'a RawValue),
     Thought(&'a RawValue),
 }
@@ -21,7 +21,7 @@ struct Part<'a> {
 }
 
 /// What `content` says, in order. Parts without words are left out.
-pub(super) fn said(content: &RawValue) -> Vec<Said<'_>> {
+pub fn said(content: &RawValue) -> Vec<Said<'_>> {
     if has_text(content) {
         return vec![Said::Text(content)];
     }
@@ -39,12 +39,12 @@ pub(super) fn said(content: &RawValue) -> Vec<Said<'_>> {
 }
 
 /// A JSON string that is not empty.
-pub(super) fn has_text(raw: &RawValue) -> bool {
+pub fn has_text(raw: &RawValue) -> bool {
     raw.get().len() > 2 && raw.get().starts_with('"')
 }
 
 /// The contents of a JSON string; of another value, its text.
-pub(super) fn text(raw: &RawValue) -> Cow<'_, str> {
+pub fn text(raw: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<String>(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned)
 }
 
