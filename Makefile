@@ -44,6 +44,7 @@ bench: ## the benchmarks, each beside its reference
 soak: ## the long proofs with their full figures: hundreds of kills, minutes of outage, a million events; some hours
 	cargo build --package tollgate --package tollgate-mock-provider
 	CRASH_ROUNDS=200 tests/crash/run.sh
+	TOLLGATE_TEST_GATE_OPERATIONS=1000000 python3 scripts/servers.py run -- cargo test --package tollgate-ledger --test it -- same_as_memory
 	FAULT_ROUNDS=34 FAULT_NATS_SECONDS=60 FAULT_CLICKHOUSE_SECONDS=60 tests/distributed/run.sh
 	TOLLGATE_TEST_EVENTS=1000000 python3 scripts/servers.py run -- cargo test --workspace --test it -- replays one_worker_or_sixteen one_projector_or_sixteen
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-pub use channels::{Forgotten, Rotation};
+pub use channels::{ChangedChannel, Forgotten, Rotation};
 use parking_lot::Mutex as SyncMutex;
 use schemas::{AccountId, KeyId, Timestamp, UserId};
 use tokio::sync::{Mutex, Notify};
@@ -241,21 +241,28 @@ impl Control {
         Ok(key)
     }
 
-    /// Changes what a key may do. The change is checked before anything is written.
+    /// Changes what a key may do: of the key as it is stored, whichever gateway changed it last. The change is checked before
+    /// anything is written.
     pub async fn change_key(&self, act: &Act, hash: &KeyHash, change: impl FnOnce(&mut ApiKey) + Send) -> Result<ApiKey, ControlError> {
         let _act = self.0.acts.lock().await;
-        let before = self.known_key(hash).await?;
-        let mut after = before.clone();
-        change(&mut after);
-        after.check(before.created_at)?;
-        self.store_key(act, "key.changed", before.id, after).await
+        let id = self.known_key(hash).await?.id;
+        let checked = |key: &mut ApiKey| {
+            change(key);
+            key.check(key.created_at)
+        };
+        self.store_key(act, "key.changed", id, checked).await
     }
 
     /// Ends a key for good. Its hash stays known, so that it can never be given out again.
     pub async fn delete_key(&self, act: &Act, hash: &KeyHash) -> Result<ApiKey, ControlError> {
         let _act = self.0.acts.lock().await;
-        let before = self.known_key(hash).await?;
-        self.store_key(act, "key.deleted", before.id, ApiKey { deleted_at: Some(act.at), ..before }).await
+        let id = self.known_key(hash).await?.id;
+        let deleted_at = Some(act.at);
+        let end = |key: &mut ApiKey| {
+            key.deleted_at = deleted_at;
+            Ok(())
+        };
+        self.store_key(act, "key.deleted", id, end).await
     }
 
     /// The key as it is stored now, whichever gateway changed it last.
@@ -269,8 +276,14 @@ impl Control {
         known.ok_or_else(|| StoreError::Missing { what: "key", name: hash.to_string() }.into())
     }
 
-    async fn store_key(&self, act: &Act, action: &'static str, id: KeyId, after: ApiKey) -> Result<ApiKey, ControlError> {
-        let stored = self.0.store.change_key(act, action, id, move |key| *key = ApiKey { last_used_at: key.last_used_at, ..after }).await?;
+    async fn store_key(
+        &self,
+        act: &Act,
+        action: &'static str,
+        id: KeyId,
+        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidKey> + Send,
+    ) -> Result<ApiKey, ControlError> {
+        let stored = self.0.store.change_key(act, action, id, change).await?;
         self.swap(self.0.catalog.load().with_key(stored.clone()));
         Ok(stored)
     }

@@ -24,6 +24,6 @@ pub mod shipped;
 pub mod store;
 pub mod usage_cache;
 
-pub use administration::{Control, ControlError, Forgotten, Rotation};
+pub use administration::{ChangedChannel, Control, ControlError, Forgotten, Rotation};
 pub use catalog::Catalog;
 pub use services::Services;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use ledger::store::{JournalEntry, JournalQuery};
-use schemas::{RequestId, Timestamp};
+use schemas::{NanoUsd, RequestId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +13,10 @@ use super::paging::page_limit;
 use super::{Dashboard, Member};
 use crate::http::envelope::{DataPage, UrlQuery};
 use crate::http::error::ApiError;
+use crate::signin::SignedIn;
+
+/// Accounts of the books that tell what providers charge.
+const PROVIDER_ACCOUNTS: [&str; 2] = ["payable", "provider_cost"];
 
 /// One fact in the books.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,8 +41,10 @@ pub struct PostingView {
     amount: UsdText,
 }
 
-impl From<JournalEntry> for EntryView {
-    fn from(entry: JournalEntry) -> Self {
+impl EntryView {
+    /// What the platform owes its providers is the platform's to know; those two legs sum to zero by themselves.
+    fn of(entry: JournalEntry, shows_provider_cost: bool) -> Self {
+        let is_shown = |(account, _): &(String, NanoUsd)| shows_provider_cost || !PROVIDER_ACCOUNTS.contains(&account.as_str());
         let posting = |(account, amount)| PostingView { account, amount: UsdText(amount) };
         Self {
             event_id: entry.event_id,
@@ -46,7 +52,7 @@ impl From<JournalEntry> for EntryView {
             position: entry.position,
             recorded_at: entry.recorded_at,
             generation_id: entry.request_id.map(|request| request.to_string()),
-            postings: entry.postings.into_iter().map(posting).collect(),
+            postings: entry.postings.into_iter().filter(is_shown).map(posting).collect(),
             chain_hash: hex::encode(entry.head),
         }
     }
@@ -70,6 +76,7 @@ pub struct Filters {
 pub async fn list_ledger_entries(
     State(dashboard): State<Arc<Dashboard>>,
     member: Member,
+    signed_in: SignedIn,
     UrlQuery(filters): UrlQuery<Filters>,
 ) -> Result<DataPage<EntryView>, ApiError> {
     let request = filters
@@ -85,5 +92,8 @@ pub async fn list_ledger_entries(
         limit: page_limit(filters.limit)? as usize,
     };
     let page = dashboard.services.ledger.journal(query).await?;
-    Ok(DataPage { data: page.items.into_iter().map(EntryView::from).collect(), next_cursor: page.next_cursor })
+    Ok(DataPage {
+        data: page.items.into_iter().map(|entry| EntryView::of(entry, signed_in.user.is_platform_admin)).collect(),
+        next_cursor: page.next_cursor,
+    })
 }

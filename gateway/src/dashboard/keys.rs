@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::try_join_all;
 use http::StatusCode;
+use ledger::gate::KeySpend;
 use projector::ActivityQuery;
 use schemas::{Day, NanoUsd, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -98,17 +99,29 @@ pub struct CreatedAppKey {
 }
 
 async fn view(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], now: Timestamp) -> Result<AppKey, ApiError> {
-    let services = &dashboard.services;
-    let spend = services.gate.key_spend(now, key.id).await?;
+    let spend = dashboard.services.gate.key_spend(now, key.id).await?;
+    let series = series(dashboard, &key, now).await?;
+    Ok(written(dashboard, key, names, (spend, series)))
+}
+
+/// The same of a key that was just changed. The change is made: what nobody can tell now (the balance gate or statistics are away) is
+/// left out, so that nobody takes it for refused.
+async fn view_of_changed(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], now: Timestamp) -> AppKey {
+    let spend = dashboard.services.gate.key_spend(now, key.id).await.unwrap_or_default();
+    let series = series(dashboard, &key, now).await.unwrap_or_default();
+    written(dashboard, key, names, (spend, series))
+}
+
+fn written(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], (spend, series): (KeySpend, Vec<KeyDay>)) -> AppKey {
     let spent = match key.limit_reset {
         None => spend.total,
         Some(LimitReset::Daily) => spend.daily,
         Some(LimitReset::Weekly) => spend.weekly,
         Some(LimitReset::Monthly) => spend.monthly,
     };
-    let last_used_at = services.control.catalog().key(&key.hash).and_then(|key| key.last_used_at());
+    let last_used_at = dashboard.services.control.catalog().key(&key.hash).and_then(|key| key.last_used_at());
     let name_of = |id: UserId| names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.clone()).unwrap_or_default();
-    Ok(AppKey {
+    AppKey {
         limit: key.limit_nanos.map(UsdText),
         limit_remaining: key.limit_nanos.map(|limit| UsdText(limit.saturating_sub(spent).max(NanoUsd::ZERO))),
         usage: UsdText(spend.total),
@@ -116,7 +129,7 @@ async fn view(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], no
         usage_weekly: UsdText(spend.weekly),
         usage_monthly: UsdText(spend.monthly),
         creator: key.creator_user_id.map(|id| Creator { user_id: id.to_string(), name: name_of(id) }),
-        usage_daily_series: series(dashboard, &key, now).await?,
+        usage_daily_series: series,
         hash: key.hash,
         name: key.name,
         label: key.label,
@@ -133,7 +146,7 @@ async fn view(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], no
         created_at: key.created_at,
         updated_at: key.updated_at,
         last_used_at: last_used_at.or(key.last_used_at),
-    })
+    }
 }
 
 /// What a key did on each of the last days.
@@ -173,12 +186,18 @@ pub async fn list_app_keys(
 ) -> Result<DataPage<AppKey>, ApiError> {
     let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
     let store = dashboard.services.control.store();
-    let creator = if member.role == Some(Role::Member) { Some(signed_in.user.id) } else { None };
-    let page = KeyQuery { account: Some(member.account_id), creator, include_disabled: true, offset, limit: limit + 1 };
+    let creator = sees_only_own(member, &signed_in).then_some(signed_in.user.id);
+    let page = KeyQuery {
+        account: Some(member.account_id),
+        scope: Some(KeyScope::Account),
+        creator,
+        include_disabled: true,
+        offset,
+        limit: limit + 1,
+    };
     let mut keys = store.keys_page(page).await?;
     let more = keys.len() > limit as usize;
     keys.truncate(limit as usize);
-    keys.retain(|key| key.scope == KeyScope::Account);
     let names = store.user_names(member.account_id).await?;
     let mut data = Vec::with_capacity(keys.len());
     for some in keys.chunks(SERIES_AT_ONCE) {
@@ -241,7 +260,8 @@ pub async fn create_app_key(
     };
     let key = dashboard.services.control.create_key(&signed_in.act(), key).await?;
     let names = [(signed_in.user.id, signed_in.user.name.clone())];
-    let shown = view(&dashboard, key, &names, signed_in.now).await?;
+    // Nobody is asked what a new key spent: whatever is away, its text must be told.
+    let shown = written(&dashboard, key, &names, (KeySpend::default(), Vec::new()));
     let data = CreatedAppKey { shown, key: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(Data { data })).into_response())
 }
@@ -324,8 +344,8 @@ pub async fn update_app_key(
     }
     let control = &dashboard.services.control;
     let key = control.change_key(&signed_in.act(), &key.hash, |key| body.apply(key)).await?;
-    let names = control.store().user_names(member.account_id).await?;
-    Ok(Data { data: view(&dashboard, key, &names, signed_in.now).await? })
+    let names = control.store().user_names(member.account_id).await.unwrap_or_default();
+    Ok(Data { data: view_of_changed(&dashboard, key, &names, signed_in.now).await })
 }
 
 /// Ends a key for good.
@@ -342,12 +362,17 @@ pub async fn delete_app_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A plain member sees the keys they made themselves; who administers the platform is more than a member.
+fn sees_only_own(member: Member, signed_in: &SignedIn) -> bool {
+    member.role == Some(Role::Member) && !signed_in.user.is_platform_admin
+}
+
 /// The key of a hash, if it is the account's and its asker may know of it; else there is none.
 fn reachable(dashboard: &Dashboard, member: Member, signed_in: &SignedIn, hash: &str) -> Result<ApiKey, ApiError> {
     let missing = || ApiError::not_found("There is no such key in this account.");
     let hash: KeyHash = hash.parse().map_err(|_| missing())?;
     let key = dashboard.services.control.catalog().key(&hash).map(|key| key.record.clone()).ok_or_else(missing)?;
-    let is_theirs = member.role != Some(Role::Member) || key.creator_user_id == Some(signed_in.user.id);
+    let is_theirs = !sees_only_own(member, signed_in) || key.creator_user_id == Some(signed_in.user.id);
     let is_here = key.account_id == member.account_id && key.scope == KeyScope::Account;
     if is_here && is_theirs { Ok(key) } else { Err(missing()) }
 }

@@ -134,7 +134,7 @@ pub async fn create_invitation(
     JsonBody(body): JsonBody<CreateInvitation>,
 ) -> Result<Response, ApiError> {
     let email = normal_email(&body.email).ok_or_else(|| ApiError::bad_request("email", "`email` must be an e-mail address"))?;
-    if member.role.is_some_and(|role| !role.manages(body.role)) {
+    if !signed_in.user.is_platform_admin && member.role.is_some_and(|role| !role.manages(body.role)) {
         return Err(ApiError::permission_denied("Only an owner of the account, or the platform, invites owners.").with_param("role"));
     }
     let token = random_hex_32().map_err(ApiError::internal)?;

@@ -102,7 +102,11 @@ pub fn limit_remaining(key: &ApiKey, spend: &KeySpend) -> Option<UsdNumber> {
 
 async fn view(gate: &BalanceGate, key: ApiKey, last_used_at: Option<Timestamp>, now: Timestamp) -> Result<KeyView, GateError> {
     let spend = gate.key_spend(now, key.id).await?;
-    Ok(KeyView {
+    Ok(written(key, last_used_at, spend))
+}
+
+fn written(key: ApiKey, last_used_at: Option<Timestamp>, spend: KeySpend) -> KeyView {
+    KeyView {
         limit: key.limit_nanos.map(UsdNumber),
         limit_remaining: limit_remaining(&key, &spend),
         usage: KeyUsage::of(&spend),
@@ -126,7 +130,7 @@ async fn view(gate: &BalanceGate, key: ApiKey, last_used_at: Option<Timestamp>, 
         tokens_per_minute: key.tokens_per_minute,
         concurrency: key.concurrency,
         allowed_models: key.allowed_models,
-    })
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -152,7 +156,9 @@ async fn list_keys(
         Some(account) => Some(administrator.account(Some(account))?),
         None => administrator.accounts(),
     };
-    let query = KeyQuery { account, creator: None, include_disabled: query.include_disabled, offset: query.offset, limit: PAGE_KEYS };
+    let scope = if administrator.is_platform() { None } else { Some(KeyScope::Account) };
+    let query =
+        KeyQuery { account, scope, creator: None, include_disabled: query.include_disabled, offset: query.offset, limit: PAGE_KEYS };
     let mut data = Vec::new();
     for key in services.control.store().keys_page(query).await? {
         let last_used_at = administrator.0.catalog.key(&key.hash).and_then(|key| key.last_used_at());
@@ -215,6 +221,9 @@ async fn create_key(
     if scope == KeyScope::Platform {
         administrator.platform()?;
     }
+    if let Some(creator) = body.creator_user_id {
+        check_creator(&services, creator, account).await?;
+    }
     let secret = mint_key().map_err(ApiError::internal)?;
     let key = ApiKey {
         limit_nanos: body.limit.map(|limit| limit.0),
@@ -229,9 +238,18 @@ async fn create_key(
         ..ApiKey::new(&secret, account, body.name, kind, scope, administrator.0.now)
     };
     let key = services.control.create_key(&administrator.act(), key).await?;
-    let data = view(&services.gate, key, None, administrator.0.now).await?;
+    // The gate is not asked what a new key spent: whatever is away, its text must be told.
+    let data = written(key, None, KeySpend::default());
     let answer = CreatedKey { data, key: secret.expose().to_owned() };
     Ok(axum::response::IntoResponse::into_response((StatusCode::CREATED, Json(answer))))
+}
+
+/// 400 unless somebody belongs to an account. Whether they are anybody elsewhere is not told.
+async fn check_creator(services: &Services, creator: UserId, account: AccountId) -> Result<(), ApiError> {
+    if services.control.store().accounts_of(creator).await?.iter().any(|member| member.id == account) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("creator_user_id", "`creator_user_id` must be a member of the key's account"))
 }
 
 /// Absent fields stay as they are; `null` lifts a limit.
@@ -294,7 +312,9 @@ async fn update_key(
         refuse_own(&administrator, &hash, "disable")?;
     }
     let key = services.control.change_key(&administrator.act(), &hash, |key| body.apply(key)).await?;
-    Ok(Data { data: view(&services.gate, key, None, administrator.0.now).await? })
+    // The change is made: a gate that is away must not let it look refused.
+    let spend = services.gate.key_spend(administrator.0.now, key.id).await.unwrap_or_default();
+    Ok(Data { data: written(key, None, spend) })
 }
 
 #[derive(Debug, Serialize, ToSchema)]

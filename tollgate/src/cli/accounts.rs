@@ -68,6 +68,24 @@ pub enum Command {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Refuse an account's requests for now; its balance stays
+    Suspend {
+        account: AccountId,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Serve a suspended or closed account again
+    Activate {
+        account: AccountId,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Refuse an account's requests for good; its balance and its records stay
+    Close {
+        account: AccountId,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// List an account's transactions, newest first
     Transactions {
         account: AccountId,
@@ -93,8 +111,8 @@ fn amount(text: &str) -> Result<NanoUsd, schemas::MoneyError> {
 
 pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliError> {
     let intent = match command {
-        Command::Create { .. } | Command::Credit { .. } => Intent::Change,
-        _ => Intent::Look,
+        Command::List { .. } | Command::Show { .. } | Command::Transactions { .. } => Intent::Look,
+        _ => Intent::Change,
     };
     let administration = Administration::open(context, intent).await?;
     match command {
@@ -111,11 +129,16 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
             output::object(&output::data(&answer)?, output)?;
         }
         Command::Credit { account, amount, reason, kind, idempotency_key, output } => {
-            let idempotency_key = idempotency_key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-            let body = json!({ "amount": amount.to_string(), "reason": reason, "kind": kind, "idempotency_key": idempotency_key });
-            let answer = administration.post(&format!("/api/v1/admin/accounts/{account}/credits"), &body).await?;
+            let key = idempotency_key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+            let body = json!({ "amount": amount.to_string(), "reason": reason, "kind": kind, "idempotency_key": key });
+            let answer = administration.post(&format!("/api/v1/admin/accounts/{account}/credits"), &body).await;
+            let answer = answer
+                .map_err(|error| if error.is_refusal() { error } else { CliError::CreditUnknown { key, source: Box::new(error) } })?;
             output::object(&output::data(&answer)?, output)?;
         }
+        Command::Suspend { account, output } => set_status(&administration, account, "suspended", output).await?,
+        Command::Activate { account, output } => set_status(&administration, account, "active", output).await?,
+        Command::Close { account, output } => set_status(&administration, account, "closed", output).await?,
         Command::Transactions { account, page, output } => {
             let transactions = lists::read(&administration, &format!("/api/v1/admin/accounts/{account}/transactions"), page).await?;
             output::list(&transactions, TRANSACTION_COLUMNS, output)?;
@@ -123,4 +146,14 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
     }
     administration.close().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn set_status(
+    administration: &Administration,
+    account: AccountId,
+    status: &'static str,
+    output: OutputArguments,
+) -> Result<(), CliError> {
+    let answer = administration.patch(&format!("/api/v1/admin/accounts/{account}"), &json!({ "status": status })).await?;
+    output::object(&output::data(&answer)?, output)
 }

@@ -40,6 +40,9 @@ pub enum CliError {
         data_dir = .data_dir.display()
     )]
     NoAnswer { data_dir: PathBuf, source: std::io::Error },
+    /// A key of our own making: without it, a repeated credit would be another one.
+    #[error("the credit may have been ordered; to be sure of it, repeat the command with --idempotency-key {key}")]
+    CreditUnknown { key: String, source: Box<CliError> },
     #[error("the connection to the deployment broke")]
     Connection(#[source] hyper::Error),
     #[error("the deployment's answer could not be read: {0}")]
@@ -54,6 +57,13 @@ pub enum CliError {
     Runtime(#[source] std::io::Error),
     #[error("standard output is closed")]
     Output(#[source] std::io::Error),
+}
+
+impl CliError {
+    /// Whether the deployment said no: what was asked for has not happened.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { status: 400..=499, .. } | Self::NoAnswer { .. })
+    }
 }
 
 impl From<Problems> for CliError {

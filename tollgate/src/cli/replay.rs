@@ -34,6 +34,9 @@ pub struct Arguments {
     /// beside the live ledger that is removed afterwards]
     #[arg(long, value_name = "URL")]
     ledger_into: Option<String>,
+    /// An empty ClickHouse database for the rebuilt analytics [default: the folder]
+    #[arg(long, value_name = "URL")]
+    analytics_into: Option<String>,
     /// An archive of this event log, which is read before the log: for a log whose beginning was archived and removed
     #[arg(long, value_name = "FOLDER")]
     archive: Option<PathBuf>,
@@ -58,6 +61,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<ExitCode, Cl
         verify: arguments.verify,
         into: arguments.into.as_deref().map(absolute).transpose()?,
         ledger_into: arguments.ledger_into,
+        analytics_into: arguments.analytics_into,
         archive: arguments.archive.as_deref().map(absolute).transpose()?,
     };
     let administration = Administration::open(context, Intent::Look).await?;

@@ -1,6 +1,7 @@
 //! The long jobs: verifying the books across all stores, and rebuilding them from the log.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,7 +222,9 @@ async fn replay_analytics(
     let live = if request.verify { Some(core.stores.analytics.snapshot_digests().await?) } else { None };
     check_position("analytics", live.as_ref().map(|live| live.position), request)?;
     let to_position = request.to_position.or(live.as_ref().map(|live| live.position));
-    let into = AnalyticsStore::open(&format!("sqlite://{}", folder.join("analytics.db").display()), projector::Access::ReadWrite).await?;
+    let file = format!("sqlite://{}", folder.join("analytics.db").display());
+    let url = request.analytics_into.as_deref().unwrap_or(&file);
+    let into = AnalyticsStore::open(url, projector::Access::ReadWrite).await?;
     into.migrate().await?;
     let options = projector::replay::ReplayOptions { to_position, ..Default::default() };
     let mut tell = |step: projector::replay::ReplayProgress| {
@@ -271,7 +274,8 @@ impl Folder {
             None => Self::Temporary(std::env::temp_dir().join(format!("tollgate-replay-{}", uuid::Uuid::now_v7().simple()))),
         };
         let unusable = |source| JobFailure::Folder { path: folder.path().to_owned(), source };
-        std::fs::create_dir_all(folder.path()).map_err(unusable)?;
+        // What is rebuilt is as private as what it was rebuilt from.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.path()).map_err(unusable)?;
         let mut entries = std::fs::read_dir(folder.path()).map_err(unusable)?;
         if entries.next().is_some() {
             return Err(JobFailure::NotEmpty(folder.path().to_owned()));

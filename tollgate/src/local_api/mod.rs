@@ -52,6 +52,9 @@ pub struct ReplayRequest {
     /// An empty PostgreSQL database for the rebuilt ledger, instead of the folder.
     #[serde(default)]
     pub ledger_into: Option<String>,
+    /// An empty ClickHouse database for the rebuilt analytics, instead of the folder.
+    #[serde(default)]
+    pub analytics_into: Option<String>,
     /// The absolute folder of an archive whose events are read before those of the log.
     #[serde(default)]
     pub archive: Option<std::path::PathBuf>,

@@ -28,6 +28,17 @@ pub struct Forgotten {
     pub secret_key_id: String,
 }
 
+/// How often a change is made anew because another gateway was faster.
+const CHANGES_MAX: usize = 8;
+
+/// What is made of a channel.
+#[derive(Debug)]
+pub struct ChangedChannel {
+    pub spec: ChannelSpec,
+    /// Its first key is taken from it, where `spec` has none.
+    pub loses_api_key: bool,
+}
+
 /// The keys a channel has, as they are stored.
 #[derive(Default)]
 struct SealedKeys {
@@ -56,19 +67,27 @@ impl Control {
         Ok(stored)
     }
 
-    /// Reads a channel, lets `change` make the new one of it, and saves it. Without a key of its own the new
-    /// one keeps the old key.
+    /// Reads a channel, lets `change` make the new one of it, and saves it; once more where another gateway changed it
+    /// meanwhile. Without a key of its own the new one keeps the old key, unless that is taken from it.
     pub async fn change_channel<E: From<ControlError>>(
         &self,
         act: &Act,
         id: ChannelId,
-        change: impl FnOnce(&StoredChannel) -> Result<ChannelSpec, E> + Send,
+        change: impl Fn(&StoredChannel) -> Result<ChangedChannel, E> + Send,
     ) -> Result<StoredChannel, E> {
         let _act = self.0.acts.lock().await;
-        let before = self.changeable(id).await?;
-        let spec = change(&before)?;
-        let sealed = SealedKeys { first: before.sealed_api_key, more: before.sealed_api_keys };
-        let stored = self.save(act, id, spec, sealed, ManagedBy::Api).await?;
+        let mut tries = 0;
+        let stored = loop {
+            let before = self.changeable(id).await?;
+            let ChangedChannel { spec, loses_api_key } = change(&before)?;
+            let first = before.sealed_api_key.clone().filter(|_| !loses_api_key);
+            let sealed = SealedKeys { first, more: before.sealed_api_keys.clone() };
+            let draft = self.draft(id, spec, sealed, ManagedBy::Api)?;
+            match self.0.store.save_channel_over(act, &draft, &before).await {
+                Err(StoreError::Changed(_)) if tries < CHANGES_MAX => tries += 1,
+                saved => break saved.map_err(ControlError::from)?,
+            }
+        };
         self.reload_channels().await?;
         Ok(stored)
     }
@@ -132,6 +151,11 @@ impl Control {
         before: SealedKeys,
         managed_by: ManagedBy,
     ) -> Result<StoredChannel, ControlError> {
+        Ok(self.0.store.save_channel(act, &self.draft(id, spec, before, managed_by)?).await?)
+    }
+
+    /// Checks and seals one channel.
+    fn draft(&self, id: ChannelId, spec: ChannelSpec, before: SealedKeys, managed_by: ManagedBy) -> Result<ChannelDraft, ControlError> {
         spec.check().map_err(|problems| ControlError::Spec { channel: spec.name.clone(), problems })?;
         let row_id = id.uuid().to_string();
         let sealed_api_key = match &spec.api_key {
@@ -143,8 +167,7 @@ impl Control {
             Some(more) => Some(self.0.secret_key.seal_several(&row_id, more)?),
             None => before.more,
         };
-        let draft = ChannelDraft { id, spec, sealed_api_key, sealed_api_keys, managed_by };
-        Ok(self.0.store.save_channel(act, &draft).await?)
+        Ok(ChannelDraft { id, spec, sealed_api_key, sealed_api_keys, managed_by })
     }
 
     /// Every channel with the prices in force now, and notes when the next one comes into force.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
 use super::price_versions::INSERT as INSERT_VERSION;
-use super::scheduled_prices::WITHDRAW_ORPHANS;
+use super::scheduled_prices::{WITHDRAW_ORPHANS, WITHDRAW_WAITING};
 use super::{Act, ControlStore, StoreError, fitting, in_transaction, is_unique_violation, parsed, reading, record_act};
 use crate::control::channel::{Availability, ChannelSettings, ChannelSpec, ModelSpec, PriceSpec, ProviderKind};
 
@@ -180,6 +180,15 @@ impl ControlStore {
 
     /// Adds a channel or replaces the one with its id, in one transaction with its prices.
     pub async fn save_channel(&self, act: &Act, draft: &ChannelDraft) -> Result<StoredChannel, StoreError> {
+        self.write_channel(act, draft, None).await
+    }
+
+    /// The same, in the place of `before`; refused where it is not what is stored any more.
+    pub async fn save_channel_over(&self, act: &Act, draft: &ChannelDraft, before: &StoredChannel) -> Result<StoredChannel, StoreError> {
+        self.write_channel(act, draft, Some(before)).await
+    }
+
+    async fn write_channel(&self, act: &Act, draft: &ChannelDraft, expected: Option<&StoredChannel>) -> Result<StoredChannel, StoreError> {
         const CHANNEL: &str = select_channels!("WHERE id = $1");
         const MODELS: &str = select_models!("$2", "WHERE model.channel_id = $1 ORDER BY model.position");
         const UPSERT: &str = "INSERT INTO control_channels (id, name, provider, base_url, sealed_api_key, provider_name, priority, \
@@ -198,6 +207,9 @@ impl ControlStore {
             let row: Option<ChannelRow> = sqlx::query_as(CHANNEL).bind(&id).fetch_optional(&mut *transaction).await?;
             let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&id).bind(act.at.micros()).fetch_all(&mut *transaction).await?;
             let before = row.map(|row| stored_channel(row, rows)).transpose()?;
+            if expected.is_some_and(|expected| before.as_ref().is_none_or(|before| before.updated_at != expected.updated_at)) {
+                return Err(StoreError::Changed("channel"));
+            }
             let upsert = sqlx::query(UPSERT)
                 .bind(&id)
                 .bind(&spec.name)
@@ -249,7 +261,12 @@ impl ControlStore {
                     .execute(&mut *transaction)
                     .await?;
             }
-            sqlx::query(WITHDRAW_ORPHANS).bind(&id).bind(act.at.micros()).execute(&mut *transaction).await?;
+            // The file's prices are the file's alone: nothing that was scheduled before it took the channel over comes into force.
+            let withdraw = match draft.managed_by {
+                ManagedBy::File => WITHDRAW_WAITING,
+                ManagedBy::Api => WITHDRAW_ORPHANS,
+            };
+            sqlx::query(withdraw).bind(&id).bind(act.at.micros()).execute(&mut *transaction).await?;
             let after = StoredChannel {
                 id: draft.id,
                 spec: shown_spec(spec, &planned),

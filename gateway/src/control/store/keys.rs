@@ -4,7 +4,7 @@ use schemas::{AccountId, KeyId, NanoUsd, Timestamp, UserId};
 use sqlx::FromRow;
 
 use super::{Act, ControlStore, StoreError, fitting, in_transaction, is_unique_violation, parsed, reading, record_act};
-use crate::control::key::{ApiKey, KeyKind, KeyScope, LimitReset};
+use crate::control::key::{ApiKey, InvalidKey, KeyKind, KeyScope, LimitReset};
 
 const TABLE: &str = "control_api_keys";
 
@@ -83,6 +83,8 @@ macro_rules! select_keys {
 pub struct KeyQuery {
     /// `None`: of every account.
     pub account: Option<AccountId>,
+    /// `None`: of either scope.
+    pub scope: Option<KeyScope>,
     /// `None`: whoever made them.
     pub creator: Option<UserId>,
     pub include_disabled: bool,
@@ -137,7 +139,7 @@ impl ControlStore {
         act: &Act,
         action: &'static str,
         id: KeyId,
-        change: impl FnOnce(&mut ApiKey) + Send,
+        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidKey> + Send,
     ) -> Result<ApiKey, StoreError> {
         const SELECT: &str = select_keys!("WHERE id = $1 AND deleted_at IS NULL");
         const UPDATE: &str = "UPDATE control_api_keys SET name = $2, disabled = $3, limit_nanos = $4, limit_reset = $5, \
@@ -149,7 +151,7 @@ impl ControlStore {
             let row = row.ok_or_else(|| StoreError::Missing { what: "key", name: id.to_string() })?;
             let before = ApiKey::try_from(row)?;
             let mut after = before.clone();
-            change(&mut after);
+            change(&mut after)?;
             after.updated_at = Some(act.at);
             sqlx::query(UPDATE)
                 .bind(&row_id)
@@ -184,13 +186,14 @@ impl ControlStore {
     pub async fn keys_page(&self, query: KeyQuery) -> Result<Vec<ApiKey>, StoreError> {
         const SELECT: &str = select_keys!(
             "WHERE deleted_at IS NULL AND ($1 IS NULL OR account_id = $1) AND ($2 OR NOT disabled) \
-             AND ($5 IS NULL OR creator_user_id = $5) ORDER BY id DESC LIMIT $3 OFFSET $4"
+             AND ($5 IS NULL OR creator_user_id = $5) AND ($6 IS NULL OR scope = $6) ORDER BY id DESC LIMIT $3 OFFSET $4"
         );
         let account = query.account.map(|id| id.uuid().to_string());
         let creator = query.creator.map(|id| id.uuid().to_string());
         let rows: Vec<KeyRow> = reading!(self, pool => {
             let select = sqlx::query_as(SELECT).bind(account).bind(query.include_disabled);
-            select.bind(i64::from(query.limit)).bind(i64::from(query.offset)).bind(creator).fetch_all(pool).await?
+            let select = select.bind(i64::from(query.limit)).bind(i64::from(query.offset)).bind(creator);
+            select.bind(query.scope.map(KeyScope::as_str)).fetch_all(pool).await?
         });
         rows.into_iter().map(ApiKey::try_from).collect()
     }

@@ -9,6 +9,8 @@ use ledger::store::postgres::ConnectError;
 use schemas::Timestamp;
 use serde::Serialize;
 
+use crate::control::key::InvalidKey;
+
 mod accounts;
 mod announcements;
 mod audit_records;
@@ -77,6 +79,11 @@ pub enum StoreError {
     Exists { what: &'static str, name: String },
     #[error("{what} `{name}` does not exist")]
     Missing { what: &'static str, name: String },
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidKey),
+    /// Somebody else changed it since it was read.
+    #[error("{0} was changed meanwhile")]
+    Changed(&'static str),
     /// An account or the platform would have nobody left to administer it.
     #[error("the last {0} stays")]
     Last(&'static str),

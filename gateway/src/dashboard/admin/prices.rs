@@ -10,6 +10,7 @@ use schemas::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::control::ChangedChannel;
 use crate::control::channel::{Availability, PriceSpec};
 use crate::control::store::{PriceVersionRow, ScheduledPrice, StoredChannel, Withdrawn};
 use crate::dashboard::Dashboard;
@@ -171,9 +172,9 @@ pub async fn create_price_version(
                 let known = spec.models.iter_mut().find(|known| known.id == body.model);
                 let known = known.ok_or_else(|| no_model(&body.model))?;
                 // An absent cost follows the price; what is to stay has to be said.
-                known.cost = body.cost.or_else(|| known.cost.clone().or_else(|| known.price.clone()));
-                known.price = Some(body.price);
-                Ok::<_, ApiError>(spec)
+                known.cost = body.cost.clone().or_else(|| known.cost.clone().or_else(|| known.price.clone()));
+                known.price = Some(body.price.clone());
+                Ok::<_, ApiError>(ChangedChannel { spec, loses_api_key: false })
             };
             let changed = services.control.change_channel(&administrator.act(), id, change).await?;
             services.announce().await;

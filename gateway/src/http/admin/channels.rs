@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::health::{ChannelHealth, channel_health};
+use crate::control::ChangedChannel;
 use crate::control::catalog::Catalog;
 use crate::control::channel::ChannelSpec;
 use crate::control::secrets::Secret;
@@ -99,9 +100,9 @@ pub async fn update_channel(
     let act = administrator.act();
     let allow_private = services.routing().allow_private;
     let change = |channel: &StoredChannel| {
-        let spec = changed_spec(&channel.spec, changes)?;
+        let spec = changed_spec(&channel.spec, changes.clone())?;
         check_address(&spec, allow_private)?;
-        Ok::<_, ApiError>(spec)
+        Ok::<_, ApiError>(ChangedChannel { spec, loses_api_key: changes.get("api_key").is_some_and(Value::is_null) })
     };
     let channel = services.control.change_channel(&act, id, change).await?;
     services.announce().await;

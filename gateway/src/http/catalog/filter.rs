@@ -7,17 +7,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Uri;
-use projector::{ActivityQuery, AnalyticsStore};
+use projector::{Dimension, Interval, UsageQuery};
 use schemas::{PicoUsd, Timestamp};
 use serde::Deserialize;
 
-use crate::control::catalog::Model;
+use crate::control::catalog::{Endpoint, Model};
+use crate::control::services::Services;
 use crate::http::error::ApiError;
 
 const PAGE_DEFAULT: usize = 500;
 const PAGE_MAX: usize = 1_000;
 const SECONDS_PER_DAY: i64 = 86_400;
-const ORDERS: &str = "newest, most-popular, top-weekly, pricing-low-to-high, pricing-high-to-low, context-high-to-low";
+const ORDERS: &str = "newest, most-popular, top-weekly, pricing-low-to-high, pricing-high-to-low, context-high-to-low, \
+                      throughput-high-to-low, latency-low-to-high";
+/// Orders by benchmarks, which nobody keeps here: the newest first, as without one.
+const ORDERS_UNKNOWN: [&str; 4] = ["intelligence-high-to-low", "coding-high-to-low", "agentic-high-to-low", "design-arena-elo-high-to-low"];
 
 /// The query of `/models`.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -77,20 +81,33 @@ impl ModelsQuery {
             && self.max_age_days.is_none_or(|most| age_days <= most)
     }
 
-    /// Orders a selection. Popularity is tokens over the last seven days.
-    pub async fn sort(&self, models: &mut [Arc<Model>], analytics: &AnalyticsStore, now: Timestamp) -> Result<(), ApiError> {
+    /// Orders a selection. Popularity is tokens over the last seven days; speed is the median of the last half hour at a
+    /// model's best endpoint, and models without one come last.
+    pub async fn sort(&self, models: &mut [Arc<Model>], services: &Services, now: Timestamp) -> Result<(), ApiError> {
         match self.sort.as_deref() {
             None | Some("newest") => {}
             Some("pricing-low-to-high") => models.sort_by_key(|model| price(model)),
             Some("pricing-high-to-low") => models.sort_by_key(|model| std::cmp::Reverse(price(model))),
             Some("context-high-to-low") => models.sort_by_key(|model| std::cmp::Reverse(model.context_length)),
             Some("most-popular" | "top-weekly") => {
-                let week = ActivityQuery { account: None, key: None, from: now.day().plus(-6), to: now.day() };
-                let usage = analytics.model_usage(week).await?;
-                let tokens: HashMap<String, u64> =
-                    usage.into_iter().map(|row| (row.model, row.prompt_tokens.saturating_add(row.completion_tokens))).collect();
+                let (from, to) = (now.day().plus(-6).start(), now.day().plus(1).start());
+                let week = UsageQuery::new(Interval::Day, from, to, vec![Dimension::Model]);
+                let usage = services.usage.recent(&services.analytics, week, now).await?;
+                let of_model = usage.iter().filter_map(|group| Some((group.values.first()?.as_str(), group.totals.tokens())));
+                let tokens: HashMap<&str, u64> = of_model.collect();
                 models.sort_by_key(|model| std::cmp::Reverse(tokens.get(&*model.id).copied().unwrap_or(0)));
             }
+            Some("throughput-high-to-low") => {
+                let stats = services.endpoint_stats(now).await?;
+                sort_by_best(models, |endpoint| {
+                    stats.throughput_tokens_per_second(&endpoint.channel.name, &endpoint.model).map(|speed| -speed.p50)
+                });
+            }
+            Some("latency-low-to-high") => {
+                let stats = services.endpoint_stats(now).await?;
+                sort_by_best(models, |endpoint| stats.latency_ms(&endpoint.channel.name, &endpoint.model).map(|latency| latency.p50));
+            }
+            Some(unknown) if ORDERS_UNKNOWN.contains(&unknown) => {}
             Some(other) => return Err(ApiError::bad_request("sort", format!("`sort`: `{other}` is not one of {ORDERS}"))),
         }
         Ok(())
@@ -146,6 +163,12 @@ fn bound(name: &'static str, text: &Option<String>) -> Result<Option<PicoUsd>, A
 fn price(model: &Model) -> (PicoUsd, PicoUsd) {
     let table = model.endpoints.first().map(|endpoint| &endpoint.price.table);
     table.map_or_else(Default::default, |table| (table.prompt, table.completion))
+}
+
+/// The least figure of a model's endpoints first.
+fn sort_by_best(models: &mut [Arc<Model>], figure: impl Fn(&Endpoint) -> Option<f64>) {
+    let best = |model: &Model| model.endpoints.iter().filter_map(|endpoint| figure(endpoint)).fold(f64::INFINITY, f64::min);
+    models.sort_by(|one, other| best(one).total_cmp(&best(other)));
 }
 
 fn words(list: &str) -> impl Iterator<Item = &str> {

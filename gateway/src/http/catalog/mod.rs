@@ -117,7 +117,7 @@ async fn model_list(
     let now = Timestamp::now();
     let mut models = query.select(catalog.models(), now)?;
     models.retain(|model| allowed(model));
-    query.sort(&mut models, &services.analytics, now).await?;
+    query.sort(&mut models, services, now).await?;
     let page = query.page(&models)?;
     Ok(ModelList {
         object: "list",

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::control::catalog::{Channel, Endpoint, Model};
 use crate::control::endpoint_stats::{EndpointStats, Window};
 use crate::http::generation::endpoint_id;
+use crate::routing::health::HealthStatus;
 
 /// A model in OpenRouter's shape.
 #[derive(Debug, Serialize, ToSchema)]
@@ -230,7 +231,7 @@ pub struct EndpointView {
     max_prompt_tokens: Option<u64>,
     supported_parameters: Vec<String>,
     supports_tool_choice: ToolChoiceSupport,
-    /// 0: in use.
+    /// 0: in use; -1: it fails now and then; -2: it is asked only when nothing else is left.
     status: i8,
     uptime_last_5m: Option<f64>,
     uptime_last_30m: Option<f64>,
@@ -294,7 +295,11 @@ impl EndpointView {
             max_prompt_tokens: None,
             supports_tool_choice: ToolChoiceSupport::of(&endpoint.supported_parameters),
             supported_parameters: endpoint.supported_parameters.clone(),
-            status: 0,
+            status: match endpoint.state.status() {
+                HealthStatus::Healthy => 0,
+                HealthStatus::Degraded => -1,
+                HealthStatus::Unhealthy => -2,
+            },
             uptime_last_5m: uptime(Window::FiveMinutes),
             uptime_last_30m: uptime(Window::ThirtyMinutes),
             uptime_last_1d: uptime(Window::Day),

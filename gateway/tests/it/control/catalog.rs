@@ -120,6 +120,10 @@ async fn lists_are_filtered_sorted_and_paged() {
         ("?sort=pricing-high-to-low", vec!["acme/dear", "acme/cheap", "other/gift:free"]),
         ("?sort=context-high-to-low&limit=2", vec!["acme/dear", "acme/cheap"]),
         ("?sort=most-popular", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
+        // No request says yet how fast they are.
+        ("?sort=throughput-high-to-low", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
+        ("?sort=latency-low-to-high", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
+        ("?sort=coding-high-to-low", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
         ("?offset=2", vec!["other/gift:free"]),
         ("?offset=9", vec![]),
         ("?category=programming", vec![]),

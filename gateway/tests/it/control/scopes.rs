@@ -15,6 +15,19 @@ async fn other_account(books: &Books) -> (String, String) {
     (account, key)
 }
 
+/// The bootstrap's keys of the platform belong to the first account as well.
+#[tokio::test]
+async fn an_accounts_administrator_is_told_nothing_of_the_platforms_keys() {
+    let books = Books::open().await;
+    let body = json!({ "name": "theirs", "kind": "management", "account_id": books.first.account_id });
+    let theirs = books.post("/keys", books.platform(), body).await.json["key"].as_str().unwrap().to_owned();
+    let listed = books.get("/keys", &theirs).await;
+    let scopes: Vec<&Value> = listed.json["data"].as_array().unwrap().iter().map(|key| &key["scope"]).collect();
+    assert!(scopes.len() >= 2 && scopes.iter().all(|scope| **scope == json!("account")), "{}", listed.text);
+    let all = books.get("/keys", books.platform()).await;
+    assert!(all.json["data"].as_array().unwrap().iter().any(|key| key["scope"] == "platform"), "{}", all.text);
+}
+
 #[tokio::test]
 async fn every_route_asks_for_the_right_kind_of_key() {
     let books = Books::open().await;

@@ -30,6 +30,21 @@ async fn a_channels_key_is_nowhere_to_be_seen() {
     }
 }
 
+/// Set back to its default, a channel has none: the old one must not go to a new address.
+#[tokio::test]
+async fn a_channels_key_can_be_taken_from_it() {
+    let books = Books::open().await;
+    let made = books.post("/admin/channels", books.platform(), channel_json("main")).await;
+    let id = made.json["data"]["id"].as_str().unwrap();
+    let sealed = async || books.services.control.store().channel(id.parse().unwrap()).await.unwrap().unwrap().sealed_api_key;
+    let path = format!("/admin/channels/{id}");
+    books.patch(&path, books.platform(), json!({ "weight": 7 })).await;
+    assert!(sealed().await.is_some(), "other changes keep it");
+    let changed = books.patch(&path, books.platform(), json!({ "base_url": "https://self.example/v1", "api_key": null })).await;
+    assert_eq!(changed.status, http::StatusCode::OK, "{}", changed.text);
+    assert_eq!(sealed().await, None);
+}
+
 #[tokio::test]
 async fn no_file_of_the_deployment_holds_a_key_in_clear() {
     let books = Books::open().await;

@@ -114,6 +114,12 @@ async fn a_statement_and_the_books_say_the_same_to_the_last_digit() {
     assert_eq!(sum, 0, "{}", journal.text);
     assert!(postings.contains(&json!({ "account": "customer", "amount": "-1.234567891" })), "{}", journal.text);
     assert_eq!(entries[0]["chain_hash"].as_str().unwrap().len(), 64);
+    // What the provider charges is the platform's business.
+    let accounts = |text: &str| ["payable", "provider_cost"].map(|name| text.contains(&format!("\"{name}\"")));
+    assert_eq!(accounts(&journal.text), [false, false], "{}", journal.text);
+    let mut root = super::administration::root(&books).await;
+    let whole = root.get(&format!("{path}/ledger?generation_id={request}")).await;
+    assert_eq!(accounts(&whole.text), [true, true], "{}", whole.text);
     for wrong in ["transactions?kind=gift", "transactions?cursor=x", "transactions?generation_id=x", "ledger?cursor=x"] {
         assert_eq!(fin.get(&format!("{path}/{wrong}")).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }

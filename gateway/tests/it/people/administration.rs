@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
-use gateway::control::people::{Role, User};
+use gateway::control::people::{Role, User, UserStatus};
 use gateway::control::store::Act;
 use http::StatusCode;
 use schemas::Timestamp;
@@ -17,8 +17,13 @@ use crate::books::Books;
 use crate::control::channel_json;
 
 /// A browser of the platform's administrator.
-async fn root(books: &Books) -> Browser<'_> {
-    let user = person(books, "root@example.com", books.first.account_id, Role::Owner).await;
+pub async fn root(books: &Books) -> Browser<'_> {
+    root_who_is(books, Role::Owner).await
+}
+
+/// The same, with a role in the first account.
+async fn root_who_is(books: &Books, role: Role) -> Browser<'_> {
+    let user = person(books, "root@example.com", books.first.account_id, role).await;
     let act = Act::new("tester", Timestamp::now());
     books
         .services
@@ -28,6 +33,20 @@ async fn root(books: &Books) -> Browser<'_> {
         .await
         .unwrap();
     Browser::of(books, "root@example.com").await
+}
+
+#[tokio::test]
+async fn who_administers_the_platform_may_do_no_less_where_they_are_a_plain_member() {
+    let books = Books::open().await;
+    let mut root = root_who_is(&books, Role::Member).await;
+    let path = format!("/api/app/accounts/{}", books.first.account_id);
+    let invited = root.post(&format!("{path}/invitations"), json!({ "email": "x@example.com", "role": "owner" })).await;
+    assert_eq!(invited.status, StatusCode::CREATED, "{}", invited.text);
+    let keys = root.get(&format!("{path}/keys")).await;
+    let keys = keys.json["data"].as_array().unwrap().clone();
+    assert!(!keys.is_empty(), "the keys that others made as well");
+    let key = format!("{path}/keys/{}", keys[0]["hash"].as_str().unwrap());
+    assert_eq!(root.get(&key).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -199,4 +218,35 @@ async fn an_app_trades_its_code_in_for_a_key_once_and_only_with_its_verifier() {
         let refused = root.post(&path, json!({ "callback_url": wrong })).await;
         assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("callback_url")), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn a_code_for_an_app_is_worth_nothing_once_whoever_gave_it_may_make_no_keys() {
+    let books = Books::open().await;
+    let (account, store) = (books.first.account_id, books.services.control.store());
+    let act = || Act::new("tester", Timestamp::now());
+    let path = format!("/api/app/accounts/{account}/authorization-codes");
+    let owner = person(&books, "owner@example.com", account, Role::Owner).await;
+    let code = async |name: &str| {
+        let user = person(&books, &format!("{name}@example.com"), account, Role::Member).await;
+        let mut browser = Browser::of(&books, &user.email).await;
+        let made = browser.post(&path, json!({ "callback_url": "https://app.example/" })).await;
+        let url = made.json["data"]["redirect_url"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
+        (user, url.split("code=").nth(1).unwrap().to_owned())
+    };
+    let ((disabled, one), (removed, two), (demoted, three), (_, four)) =
+        (code("disabled").await, code("removed").await, code("demoted").await, code("stays").await);
+    let disable = |user: &mut User| user.status = UserStatus::Disabled;
+    store.change_user(&act(), "user.changed", disabled.id, disable).await.unwrap();
+    store.set_role(&act(), account, removed.id, None, Role::Owner).await.unwrap();
+    store.set_role(&act(), account, demoted.id, Some(Role::Analyst), Role::Owner).await.unwrap();
+    for (code, status) in
+        [(one, StatusCode::FORBIDDEN), (two, StatusCode::FORBIDDEN), (three, StatusCode::FORBIDDEN), (four, StatusCode::OK)]
+    {
+        let traded = books.post("/auth/keys", "", json!({ "code": code })).await;
+        assert_eq!(traded.status, status, "{}", traded.text);
+    }
+    let mut browser = Browser::of(&books, &owner.email).await;
+    let late = browser.post(&path, json!({ "callback_url": "https://app.example/", "expires_at": "2020-01-01T00:00:00Z" })).await;
+    assert_eq!((late.status, &late.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("expires_at")), "{}", late.text);
 }

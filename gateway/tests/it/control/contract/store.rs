@@ -78,12 +78,19 @@ async fn a_deleted_key_is_gone_but_its_hash_is_never_free_again() {
     let secret = mint_key().unwrap();
     let key = ApiKey::new(&secret, account.id, "key", KeyKind::Inference, KeyScope::Account, at(2));
     fixture.store.insert_key(&act(2), &key).await.unwrap();
-    let deleted = fixture.store.change_key(&act(3), "key.deleted", key.id, |key| key.deleted_at = Some(at(3))).await.unwrap();
+    let deleted = fixture
+        .store
+        .change_key(&act(3), "key.deleted", key.id, |key| {
+            key.deleted_at = Some(at(3));
+            Ok(())
+        })
+        .await
+        .unwrap();
     assert_eq!(deleted.deleted_at, Some(at(3)));
     assert!(fixture.store.keys().await.unwrap().is_empty());
     let again = ApiKey::new(&secret, account.id, "again", KeyKind::Inference, KeyScope::Account, at(4));
     assert!(matches!(fixture.store.insert_key(&act(4), &again).await, Err(StoreError::Exists { .. })));
-    let change = fixture.store.change_key(&act(5), "key.changed", key.id, |_| {}).await;
+    let change = fixture.store.change_key(&act(5), "key.changed", key.id, |_| Ok(())).await;
     assert!(matches!(change, Err(StoreError::Missing { .. })));
 }
 
@@ -95,14 +102,30 @@ async fn key_pages_can_leave_out_disabled_keys_and_other_accounts() {
         let key = ApiKey::new(&mint_key().unwrap(), account.id, name, KeyKind::Inference, KeyScope::Account, at(2));
         fixture.store.insert_key(&act(2), &ApiKey { disabled, ..key }).await.unwrap();
     }
-    let names = async |account, include_disabled, offset| {
-        let query = KeyQuery { account, creator: None, include_disabled, offset, limit: 10 };
+    let platforms = ApiKey::new(&mint_key().unwrap(), one.id, "4", KeyKind::Management, KeyScope::Platform, at(2));
+    fixture.store.insert_key(&act(2), &platforms).await.unwrap();
+    let names = async |account, scope, include_disabled, offset| {
+        let query = KeyQuery { account, scope, creator: None, include_disabled, offset, limit: 10 };
         let page = fixture.store.keys_page(query).await.unwrap();
         page.into_iter().map(|key| key.name).collect::<Vec<_>>()
     };
-    assert_eq!(names(None, true, 0).await, ["3", "2", "1"]);
-    assert_eq!(names(None, false, 1).await, ["1"]);
-    assert_eq!(names(Some(one.id), true, 0).await, ["2", "1"]);
+    assert_eq!(names(None, None, true, 0).await, ["4", "3", "2", "1"]);
+    assert_eq!(names(None, None, false, 2).await, ["1"]);
+    assert_eq!(names(Some(one.id), None, true, 0).await, ["4", "2", "1"]);
+    assert_eq!(names(Some(one.id), Some(KeyScope::Account), true, 0).await, ["2", "1"]);
+}
+
+#[tokio::test]
+async fn a_channel_that_somebody_else_changed_meanwhile_is_not_written_over() {
+    let fixture = Fixture::open().await;
+    let id = ChannelId::mint();
+    let first = fixture.store.save_channel(&act(1), &draft(id, channel("main"))).await.unwrap();
+    let cheaper = ChannelSpec { weight: 7, ..channel("main") };
+    let second = fixture.store.save_channel_over(&act(2), &draft(id, cheaper), &first).await.unwrap();
+    let stale = fixture.store.save_channel_over(&act(3), &draft(id, channel("main")), &first).await;
+    assert!(matches!(stale, Err(StoreError::Changed("channel"))), "{stale:?}");
+    assert_eq!(fixture.store.channel(id).await.unwrap().unwrap().spec.weight, 7);
+    fixture.store.save_channel_over(&act(4), &draft(id, channel("main")), &second).await.unwrap();
 }
 
 #[tokio::test]

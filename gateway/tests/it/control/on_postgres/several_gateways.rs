@@ -7,7 +7,7 @@ use gateway::control::catalog::KeyRefusal;
 use gateway::control::channel::{Availability, ChannelSpec};
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
 use gateway::control::store::{Act, ScheduledPrice, StoredChannel};
-use gateway::control::{Catalog, Control, ControlError};
+use gateway::control::{Catalog, ChangedChannel, Control, ControlError};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,7 +53,7 @@ async fn a_change_on_one_gateway_reaches_the_others() {
         let anew = move |before: &StoredChannel| {
             let mut spec = before.spec.clone();
             change(&mut spec);
-            Ok::<_, ControlError>(spec)
+            Ok::<_, ControlError>(ChangedChannel { spec, loses_api_key: false })
         };
         one.change_channel(&act(), stored.id, anew).await.unwrap();
     };
