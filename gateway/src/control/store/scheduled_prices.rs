@@ -18,6 +18,10 @@ pub(super) const WITHDRAW_ORPHANS: &str = "UPDATE control_scheduled_prices SET w
      WHERE channel_id = $1 AND withdrawn_at IS NULL AND effective_at > $2 AND NOT EXISTS (SELECT 1 FROM control_channel_models model \
          WHERE model.channel_id = control_scheduled_prices.channel_id AND model.model = control_scheduled_prices.model)";
 
+/// Withdraws whatever waits for a channel.
+pub(super) const WITHDRAW_WAITING: &str = "UPDATE control_scheduled_prices SET withdrawn_at = $2 \
+     WHERE channel_id = $1 AND withdrawn_at IS NULL AND effective_at > $2";
+
 /// A price for a later moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledPrice {

@@ -133,6 +133,24 @@ async fn what_waits_for_a_model_leaves_with_it() {
     assert!(matches!(gone, Err(StoreError::Missing { .. })));
 }
 
+#[tokio::test]
+async fn what_waits_for_a_channel_is_withdrawn_when_the_file_takes_it_over() {
+    let database = TestDatabase::make().await;
+    let store = ControlStore::open(&database.url()).await.unwrap();
+    let channel = saved(&store, 1).await;
+    store.schedule_price(&act(2), &scheduled(&channel, "2", at(10))).await.unwrap();
+    let waiting = store.schedule_price(&act(2), &scheduled(&channel, "3", at(30))).await.unwrap();
+    let mut spec = store.channels_at(at(20)).await.unwrap()[0].spec.clone();
+    spec.models[0].price = serde_json::from_value(json!({ "prompt": "9", "completion": "9" })).unwrap();
+    let draft = ChannelDraft { id: channel.id, spec, sealed_api_key: None, sealed_api_keys: None, managed_by: ManagedBy::File };
+    let of_file = store.save_channel(&act(20), &draft).await.unwrap().models[0].price.id.to_string();
+    for seconds in [20, 30, 1_000] {
+        assert_eq!(version_at(&store, seconds).await, of_file, "at {seconds}");
+    }
+    assert_eq!(store.next_price_change(at(20)).await.unwrap(), None);
+    assert_eq!(store.withdraw_price(&act(21), &waiting).await.unwrap(), Withdrawn::Unknown, "it was withdrawn");
+}
+
 /// Waits until a catalog has a version, or fails.
 async fn in_force(control: &Control, version: &str) {
     let waiting = async {
