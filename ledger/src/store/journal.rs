@@ -34,6 +34,7 @@ pub struct JournalEntry {
     pub position: u64,
     pub event_id: String,
     pub event_type: String,
+    /// Whose charge it is, or what a credit gives back for.
     pub request_id: Option<RequestId>,
     pub recorded_at: Timestamp,
     /// Account of the chart and amount; they sum to zero.
@@ -74,15 +75,16 @@ where
 {
     let before = query.cursor.as_deref().map(read_cursor).transpose()?.unwrap_or(i64::MAX);
     let mut sql = QueryBuilder::new(
-        "SELECT e.position, e.event_id, e.event_type, e.request_id, e.occurred_at_micros, e.head FROM ledger_entries e \
-         WHERE e.amount_nanos <> 0 AND e.account_id = ",
+        "SELECT e.position, e.event_id, e.event_type, COALESCE(e.request_id, o.request_id) AS request_id, e.occurred_at_micros, e.head \
+         FROM ledger_entries e LEFT JOIN ledger_orders o ON o.position = e.position WHERE e.amount_nanos <> 0 AND e.account_id = ",
     );
     sql.push_bind(query.account.uuid()).push(" AND e.position < ").push_bind(before);
     if let Some(event_id) = &query.event_id {
         sql.push(" AND e.event_id = ").push_bind(event_id.clone());
     }
     if let Some(request) = query.request {
-        sql.push(" AND e.request_id = ").push_bind(request.uuid());
+        // A refund is a credit: its order names the request, the entry does not.
+        sql.push(" AND (e.request_id = ").push_bind(request.uuid()).push(" OR o.request_id = ").push_bind(request.uuid()).push(")");
     }
     if let Some(from) = query.from {
         sql.push(" AND e.occurred_at_micros >= ").push_bind(from.micros());

@@ -1,7 +1,7 @@
 //! What customers and finance read.
 
 use ledger::apply::TransactionKind;
-use ledger::store::{AccountTotals, TransactionQuery};
+use ledger::store::{AccountTotals, JournalQuery, TransactionQuery};
 use schemas::terminal::Terminal;
 
 use super::fixture::{Author, Engine, House, account, book, key, nanos, request};
@@ -106,6 +106,28 @@ async fn a_request_is_found_by_its_id() {
     assert_eq!((released.terminal, released.charge), (Terminal::Released { recovered: false }, nanos(0)));
     assert_eq!(released.provider_cost, None);
     assert!(store.charge_of(request(3)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_requests_refund_stands_in_its_journal() {
+    let house = House::new();
+    let store = house.ledger().await;
+    let mut author = Author::new(1);
+    let who = account(1);
+    let payloads = [
+        author.topup(who, "t", 1_000),
+        author.settled(who, request(1), 90),
+        author.refund(who, "r", 40, request(1)),
+        author.settled(who, request(2), 5),
+    ];
+    book(&store, &payloads).await;
+    let of = |request| JournalQuery { account: who, event_id: None, request, from: None, to: None, cursor: None, limit: 10 };
+    let entries = store.journal(of(Some(request(1)))).await.unwrap().items;
+    let shown: Vec<_> = entries.iter().map(|entry| (entry.event_type.as_str(), entry.request_id)).collect();
+    assert_eq!(shown, [("balance.refund", Some(request(1))), ("usage.settled", Some(request(1)))]);
+    let all = store.journal(of(None)).await.unwrap().items;
+    let requests: Vec<_> = all.iter().map(|entry| entry.request_id).collect();
+    assert_eq!(requests, [Some(request(2)), Some(request(1)), Some(request(1)), None]);
 }
 
 #[tokio::test]
