@@ -1,7 +1,7 @@
 //! Third-party apps: somebody who is signed in lets an app have a key (OpenRouter's PKCE flow).
 //!
 //! The app gets a code by way of the browser and trades it in at `/api/v1/auth/keys`, with the verifier that only it
-//! has. A code is used up by the first who shows it.
+//! has. A code is used up by the first who shows it, and worth nothing once whoever gave it may make no keys any more.
 
 use std::sync::Arc;
 
@@ -17,12 +17,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::permissions::USERS;
 use super::{Dashboard, Member};
 use crate::control::key::{ApiKey, KeyKind, KeyScope, LimitReset, mint_key};
-use crate::control::people::token_sha256;
+use crate::control::people::{UserStatus, token_sha256};
 use crate::control::secrets::random_hex_32;
 use crate::control::services::Services;
-use crate::control::store::{Act, AuthorizationCode};
+use crate::control::store::{Act, AuthorizationCode, ControlStore, StoreError};
 use crate::http::envelope::{Data, JsonBody, UsdAmount, created};
 use crate::http::error::ApiError;
 use crate::signin::SignedIn;
@@ -84,6 +85,9 @@ pub async fn create_authorization_code(
     }
     if body.limit.is_some_and(|limit| limit.0.is_negative()) {
         return Err(ApiError::bad_request("limit", "`limit` must not be negative"));
+    }
+    if body.expires_at.is_some_and(|expires_at| expires_at <= signed_in.now) {
+        return Err(ApiError::bad_request("expires_at", "`expires_at` must be in the future"));
     }
     let code = random_hex_32().map_err(ApiError::internal)?;
     let stored = AuthorizationCode {
@@ -173,6 +177,9 @@ pub async fn trade_in_authorization_code(
     if !agrees || !proves(&code, body.code_verifier.as_deref()) {
         return Err(refused());
     }
+    if !may_still_make_keys(services.control.store(), &code).await? {
+        return Err(ApiError::permission_denied("Whoever gave this code may no longer make keys in the account"));
+    }
     let secret = mint_key().map_err(ApiError::internal)?;
     let key = ApiKey {
         limit_nanos: code.limit,
@@ -183,6 +190,13 @@ pub async fn trade_in_authorization_code(
     };
     services.control.create_key(&Act::new(code.user_id.to_string(), now), key).await?;
     Ok(Json(TradedIn { key: secret.expose().to_owned(), user_id: code.user_id.to_string() }))
+}
+
+/// Whether whoever gave a code could give it now: they can sign in, and their role in the account is one that makes keys.
+async fn may_still_make_keys(store: &ControlStore, code: &AuthorizationCode) -> Result<bool, StoreError> {
+    let is_active = store.user(code.user_id).await?.is_some_and(|user| user.status == UserStatus::Active);
+    let accounts = store.accounts_of(code.user_id).await?;
+    Ok(is_active && accounts.iter().any(|member| member.id == code.account_id && USERS.contains(&member.role)))
 }
 
 /// Whether whoever shows a code is the app it was given to.

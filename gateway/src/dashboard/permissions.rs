@@ -27,7 +27,7 @@ const EVERYBODY: &[Role] = &Role::ALL;
 /// Those who run an account.
 const ADMINISTRATORS: &[Role] = &[Owner, Admin];
 /// Those who make keys and use them.
-const USERS: &[Role] = &[Owner, Admin, Member];
+pub const USERS: &[Role] = &[Owner, Admin, Member];
 /// Those who see and move money.
 const MONEY: &[Role] = &[Owner, Admin, Finance];
 
