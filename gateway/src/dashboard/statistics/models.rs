@@ -133,9 +133,9 @@ pub async fn get_model_series(
             starts.map(|at| Point { at, endpoints: None, value: Some(value(at)) }).collect()
         }
         metric => {
-            let hours = dashboard.services.analytics.endpoint_hours(&model, from, to).await?;
+            let hours = dashboard.services.usage.endpoint_hours(&dashboard.services.analytics, model, (from, to), now).await?;
             let mut endpoints = BTreeMap::<String, BTreeMap<Timestamp, (EndpointAttempts, EndpointSpeed)>>::new();
-            for hour in hours {
+            for hour in hours.iter() {
                 let at = hour.hour.plus_micros(-hour.hour.micros().rem_euclid(length));
                 let name = public_name(&catalog, &hour.attempts.channel);
                 let (attempts, speed) = endpoints.entry(name).or_default().entry(at).or_default();

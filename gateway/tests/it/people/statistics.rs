@@ -1,11 +1,15 @@
 //! Statistics: what everybody may see, and what an account sees of itself.
 
 use gateway::control::people::Role;
+use gateway::control::store::Act;
 use http::StatusCode;
+use schemas::{NanoUsd, Timestamp};
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::browser::{Browser, person};
 use crate::books::{Books, WebOptions};
+use crate::control::channel;
 
 #[tokio::test]
 async fn rankings_are_open_to_everyone_and_empty_without_traffic() {
@@ -76,4 +80,35 @@ async fn statistics_can_be_kept_to_whoever_is_signed_in() {
     // A page of this app asks these without a session.
     assert_eq!(nobody.get("/auth/providers").await.status, StatusCode::OK);
     books.close().await;
+}
+
+/// Takes away everything that figures could be computed from.
+async fn forget_figures(books: &Books) {
+    let url = format!("sqlite://{}", books.folder.path().join("analytics.db").display());
+    let mut analytics = SqliteConnection::connect(&url).await.unwrap();
+    let select = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+    let tables: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut analytics).await.unwrap();
+    assert!(!tables.is_empty());
+    for table in tables {
+        sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&mut analytics).await.unwrap();
+    }
+    analytics.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_everybody_may_ask_for_is_not_computed_for_each_who_asks() {
+    let books = Books::open().await;
+    books.services.control.create_channel(&Act::new("tester", Timestamp::now()), channel("main")).await.unwrap();
+    books.top_up("100").await;
+    books.settle_request("acme/model-1", NanoUsd::from_usd(1)).await;
+    books.projected(3).await;
+    let mut browser = Browser::new(&books);
+    let (list, series) = ("/models?sort=top-weekly", "/api/app/models/acme/model-1/series?metric=uptime");
+    let (first_list, first_series) = (books.get(list, books.inference()).await, browser.get(series).await);
+    assert_eq!((first_list.status, first_series.status), (StatusCode::OK, StatusCode::OK), "{} {}", first_list.text, first_series.text);
+    forget_figures(&books).await;
+    let (again, popular) = (books.get(list, books.inference()).await, books.get("/models?sort=most-popular", books.inference()).await);
+    assert_eq!((&again.text, &popular.text), (&first_list.text, &first_list.text));
+    assert_eq!(Browser::new(&books).get(series).await.text, first_series.text);
+    assert_ne!(browser.get("/api/app/models/acme/model-1/series?metric=tokens").await.status, StatusCode::OK, "nothing is left to ask");
 }
