@@ -1,10 +1,12 @@
 //! `/keys` and `/key`.
 
+use gateway::control::people::Role;
 use http::StatusCode;
-use schemas::NanoUsd;
+use schemas::{NanoUsd, UserId};
 use serde_json::json;
 
 use crate::books::Books;
+use crate::people::browser::person;
 
 #[tokio::test]
 async fn a_key_is_shown_once_and_works_at_once() {
@@ -103,6 +105,22 @@ async fn what_cannot_be_a_key_is_refused_and_names_the_field() {
         assert!(error["message"].as_str().unwrap().contains(field), "{body}: {}", refused.text);
     }
     assert_eq!(books.get("/keys", books.platform()).await.json["data"].as_array().unwrap().len(), 2, "nothing was made");
+}
+
+#[tokio::test]
+async fn a_keys_creator_is_a_member_of_its_account_and_of_others_nothing_is_told() {
+    let books = Books::open().await;
+    let other = books.post("/admin/accounts", books.platform(), json!({ "name": "other" })).await.json["data"]["id"].clone();
+    let ada = person(&books, "ada@example.com", books.first.account_id, Role::Member).await;
+    let eve = person(&books, "eve@example.com", other.as_str().unwrap().parse().unwrap(), Role::Owner).await;
+    let make =
+        async |creator: UserId| books.post("/keys", books.platform(), json!({ "name": "a", "creator_user_id": creator.to_string() })).await;
+    let made = make(ada.id).await;
+    assert_eq!((made.status, &made.json["data"]["creator_user_id"]), (StatusCode::CREATED, &json!(ada.id.to_string())), "{}", made.text);
+    let (elsewhere, nobody) = (make(eve.id).await, make(UserId::mint()).await);
+    assert_eq!((elsewhere.status, nobody.status), (StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST), "{}", elsewhere.text);
+    assert_eq!(elsewhere.json["error"]["param"], "creator_user_id");
+    assert_eq!(elsewhere.json["error"]["message"], nobody.json["error"]["message"]);
 }
 
 #[tokio::test]
