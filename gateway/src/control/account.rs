@@ -15,6 +15,18 @@ pub struct Account {
     pub created_at: Timestamp,
 }
 
+impl Account {
+    pub fn new(name: String, now: Timestamp) -> Self {
+        Self { id: AccountId::mint(), name, status: AccountStatus::Active, created_at: now }
+    }
+
+    /// Whether a text can be an account's name.
+    pub fn is_name(text: &str) -> bool {
+        let name = text.trim();
+        !name.is_empty() && name.chars().count() <= ACCOUNT_NAME_CHARS_MAX && !name.chars().any(char::is_control)
+    }
+}
+
 /// Whether an account's keys are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

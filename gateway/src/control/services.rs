@@ -10,12 +10,14 @@ use projector::{AnalyticsError, AnalyticsStore};
 use schemas::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::Control;
+use super::account::Account;
 use super::announcements::announce_due;
 use super::credits::{Booked, CreditDesk, CreditError, CreditOrder};
 use super::endpoint_stats::{EndpointStats, EndpointStatsCache};
+use super::people::User;
 use super::store::Act;
 use super::usage_cache::UsageCache;
+use super::{Control, ControlError};
 use crate::admission::FreeTier;
 use crate::routing::Routing;
 use crate::webhooks::WebhookOptions;
@@ -71,6 +73,15 @@ impl Services {
             tracing::error!(error = &error as &dyn std::error::Error, account.id = %order.account_id, "a credit was booked and not recorded");
         }
         Ok(booked)
+    }
+
+    /// Makes an account with its owner, who may be known by a subject at an identity provider: all of it or nothing. Requests
+    /// find the account at once.
+    pub async fn sign_up(&self, act: &Act, account: &Account, owner: &User, identity: Option<(&str, &str)>) -> Result<(), ControlError> {
+        self.control.store().sign_up(act, account, owner, identity).await?;
+        self.control.reload().await?;
+        self.announce().await;
+        Ok(())
     }
 
     /// What routing goes by beside the catalog; where nobody shared any, nothing is configured.

@@ -90,6 +90,13 @@ impl SignIn {
         self.by_email.give_back(&email_key(email));
     }
 
+    /// Somebody came back from an identity provider as who they are: neither going there nor coming back was a guess.
+    pub fn identity_was_right(&self, address: IpAddr) {
+        for _ in 0..2 {
+            self.by_address.give_back(&counted_address(address));
+        }
+    }
+
     /// Begins a session for somebody who proved who they are: its row, and the cookies of the browser.
     pub async fn begin(
         &self,

@@ -10,9 +10,11 @@ use schemas::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::control::people::{Role, User, UserStatus, normal_email};
+use crate::control::ControlError;
+use crate::control::account::{ACCOUNT_NAME_CHARS_MAX, Account};
+use crate::control::people::{User, UserStatus, normal_email};
 use crate::control::secrets::Secret;
-use crate::control::store::{Act, Sessions};
+use crate::control::store::{Act, Sessions, StoreError};
 use crate::dashboard::address::ClientAddress;
 use crate::dashboard::{Dashboard, session::SessionView};
 use crate::http::envelope::{Data, JsonBody};
@@ -77,16 +79,20 @@ pub async fn sign_up(
     }
     let email = normal_email(&body.email).ok_or_else(|| ApiError::bad_request("email", "`email` must be an e-mail address"))?;
     let name = valid_name(&body.name)?;
+    if !Account::is_name(&body.account_name) {
+        let message = format!("`account_name` must have 1 to {ACCOUNT_NAME_CHARS_MAX} characters");
+        return Err(ApiError::bad_request("account_name", message));
+    }
     desk.take_address(address)?;
     let hash = desk.passwords.hash(&body.password).await?;
-    if control.store().user_by_email(&email).await?.is_some() {
-        return Err(ApiError::conflict("There is somebody with this e-mail address already; sign in instead."));
-    }
-    let act = Act::new("sign-up", now);
-    let account = control.create_account(&act, &body.account_name).await?;
+    let account = Account::new(body.account_name.trim().to_owned(), now);
     let user = User { password_hash: Some(hash), ..User::new(account.id, email, name, now) };
-    control.store().insert_user(&act, &user, Role::Owner).await?;
-    dashboard.services.announce().await;
+    match dashboard.services.sign_up(&Act::new("sign-up", now), &account, &user, None).await {
+        Err(ControlError::Store(StoreError::Exists { .. })) => {
+            return Err(ApiError::conflict("There is somebody with this e-mail address already; sign in instead."));
+        }
+        signed_up => signed_up?,
+    }
     let (session, cookies) = desk.begin(control, &user, &headers, address, now).await?;
     let view = SessionView::of(&dashboard, user, &session).await?;
     Ok((StatusCode::CREATED, with_cookies(cookies), Data { data: view }).into_response())

@@ -3,12 +3,12 @@
 use schemas::{AccountId, Timestamp};
 use sqlx::FromRow;
 
-use super::announcements::INSERT as INSERT_ANNOUNCEMENT;
 use super::{Act, ControlStore, StoreError, as_json, in_transaction, parsed, reading, record_act};
 use crate::control::account::{Account, AccountStatus};
 use crate::control::credits::CreditOrder;
 
 const TABLE: &str = "control_accounts";
+pub(super) const INSERT: &str = "INSERT INTO control_accounts (id, name, status, created_at) VALUES ($1, $2, $3, $4)";
 
 #[derive(FromRow)]
 struct AccountRow {
@@ -31,17 +31,27 @@ impl TryFrom<AccountRow> for Account {
     }
 }
 
-impl ControlStore {
-    /// Adds an account; the event log hears of it by an announcement.
-    pub async fn insert_account(&self, act: &Act, account: &Account) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO control_accounts (id, name, status, created_at) VALUES ($1, $2, $3, $4)";
+/// Writes an account in the transaction of an act; the event log hears of it by an announcement.
+macro_rules! write_account {
+    ($transaction:ident, $act:expr, $account:expr) => {{
+        let account: &$crate::control::account::Account = $account;
         let id = account.id.uuid().to_string();
+        let insert = sqlx::query($crate::control::store::accounts::INSERT).bind(&id).bind(&account.name).bind(account.status.as_str());
+        insert.bind(account.created_at.micros()).execute(&mut *$transaction).await?;
+        let announcement = sqlx::query($crate::control::store::announcements::INSERT).bind(format!("account:{id}:opened"));
+        let announcement = announcement.bind("account.opened").bind(&id).bind(account.created_at.micros());
+        announcement.execute(&mut *$transaction).await?;
+        record_act!($transaction, $act, "account.created", &id, None::<&$crate::control::account::Account>, Some(account));
+    }};
+}
+
+pub(super) use write_account;
+
+impl ControlStore {
+    /// Adds an account.
+    pub async fn insert_account(&self, act: &Act, account: &Account) -> Result<(), StoreError> {
         in_transaction!(self, transaction => {
-            let insert = sqlx::query(INSERT).bind(&id).bind(&account.name).bind(account.status.as_str());
-            insert.bind(account.created_at.micros()).execute(&mut *transaction).await?;
-            let announcement = sqlx::query(INSERT_ANNOUNCEMENT).bind(format!("account:{id}:opened")).bind("account.opened");
-            announcement.bind(&id).bind(account.created_at.micros()).execute(&mut *transaction).await?;
-            record_act!(transaction, act, "account.created", &id, None::<&Account>, Some(account));
+            write_account!(transaction, act, account);
         });
         Ok(())
     }
@@ -70,12 +80,13 @@ impl ControlStore {
         rows.into_iter().map(Account::try_from).collect()
     }
 
-    /// One page, newest first, of the accounts older than `before` whose name or id holds a text.
+    /// One page, newest first, of the accounts older than `before` whose name or id holds a text. The database lowers both name
+    /// and text: SQLite, and PostgreSQL by its collation, may lower ASCII letters only, which Rust would not.
     pub async fn accounts_holding(&self, text: &str, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
         const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE ($1 IS NULL OR id < $1) \
-             AND (lower(name) LIKE $2 ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4";
+             AND (lower(name) LIKE lower($2) ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4";
         let before = before.map(|id| id.uuid().to_string());
-        let pattern = super::like_pattern(&text.to_lowercase());
+        let pattern = super::like_pattern(text);
         let id = text.parse::<AccountId>().map(|id| id.uuid().to_string()).unwrap_or_default();
         let rows: Vec<AccountRow> = reading!(self, pool => {
             sqlx::query_as(SELECT).bind(before).bind(pattern).bind(id).bind(i64::from(limit)).fetch_all(pool).await?

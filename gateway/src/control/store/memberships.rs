@@ -95,10 +95,12 @@ impl ControlStore {
     }
 
     /// Gives somebody a role, or with `None` takes them out. `by` is the role of whoever does it: nobody changes those
-    /// above them, and an account keeps an owner.
+    /// above them, and an account keeps an owner who can sign in.
     pub async fn set_role(&self, act: &Act, account: AccountId, user: UserId, role: Option<Role>, by: Role) -> Result<(), StoreError> {
         const SELECT: &str = "SELECT role FROM control_memberships WHERE account_id = $1 AND user_id = $2";
-        const OWNERS: &str = "SELECT COUNT(*) FROM control_memberships WHERE account_id = $1 AND role = 'owner' AND user_id <> $2";
+        const OWNERS: &str = "SELECT COUNT(*) FROM control_memberships membership JOIN control_users person \
+                 ON person.id = membership.user_id \
+             WHERE membership.account_id = $1 AND membership.role = 'owner' AND membership.user_id <> $2 AND person.status = 'active'";
         const UPDATE: &str = "UPDATE control_memberships SET role = $3 WHERE account_id = $1 AND user_id = $2";
         const DELETE: &str = "DELETE FROM control_memberships WHERE account_id = $1 AND user_id = $2";
         let (account_id, user_id) = (account.uuid().to_string(), user.uuid().to_string());

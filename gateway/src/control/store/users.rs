@@ -3,10 +3,15 @@
 use schemas::{AccountId, Timestamp, UserId};
 use sqlx::FromRow;
 
+use super::accounts::write_account;
 use super::{Act, ControlStore, StoreError, in_transaction, is_unique_violation, parsed, reading, record_act, writing};
+use crate::control::account::Account;
 use crate::control::people::{Membership, Role, User, UserStatus};
 
 const TABLE: &str = "control_users";
+const INSERT: &str = "INSERT INTO control_users (id, account_id, email, name, role, password_hash, status, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const INSERT_IDENTITY: &str = "INSERT INTO control_identities (provider, subject, user_id, created_at) VALUES ($1, $2, $3, $4)";
 /// What `control_identities` calls Google.
 pub const GOOGLE: &str = "google";
 
@@ -59,25 +64,58 @@ const fn platform_role(is_platform_admin: bool) -> &'static str {
     if is_platform_admin { "admin" } else { "member" }
 }
 
+/// Writes somebody, and their place in the account they come with, in the transaction of an act.
+macro_rules! write_user {
+    ($transaction:ident, $act:expr, $user:expr, $role:expr) => {{
+        let (user, role): (&User, Role) = ($user, $role);
+        let (id, account) = (user.id.uuid().to_string(), user.account_id.uuid().to_string());
+        let insert = sqlx::query(INSERT).bind(&id).bind(&account).bind(&user.email).bind(&user.name);
+        let insert = insert.bind(platform_role(user.is_platform_admin)).bind(&user.password_hash);
+        match insert.bind(user.status.as_str()).bind(user.created_at.micros()).execute(&mut *$transaction).await {
+            Ok(_) => {}
+            Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists { what: "user", name: user.email.clone() }),
+            Err(error) => return Err(error.into()),
+        }
+        let insert = sqlx::query(super::memberships::INSERT).bind(&account).bind(&id).bind(role.as_str());
+        insert.bind($act.at.micros()).execute(&mut *$transaction).await?;
+        let membership = Membership { account_id: user.account_id, user_id: user.id, role, created_at: $act.at };
+        record_act!($transaction, $act, "user.created", &id, None::<&User>, Some(user));
+        record_act!($transaction, $act, "member.added", &account, None::<&Membership>, Some(&membership));
+    }};
+}
+
+/// Writes whom a provider's subject belongs to, in the transaction of an act.
+macro_rules! write_identity {
+    ($transaction:ident, $act:expr, $user:expr, $provider:expr, $subject:expr) => {{
+        let (id, linked): (String, String) = ($user.uuid().to_string(), $provider.to_owned());
+        let insert = sqlx::query(INSERT_IDENTITY).bind(&linked).bind($subject).bind(&id).bind($act.at.micros());
+        match insert.execute(&mut *$transaction).await {
+            Ok(_) => {}
+            Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists { what: "identity", name: linked }),
+            Err(error) => return Err(error.into()),
+        }
+        record_act!($transaction, $act, "identity.linked", &id, None::<&String>, Some(&linked));
+    }};
+}
+
 impl ControlStore {
+    /// Adds an account with its owner, and who that is at an identity provider: all or nothing, so that nobody is left without a
+    /// way to sign in, and no account without an owner. [`StoreError::Exists`] where somebody has the address or the subject.
+    pub async fn sign_up(&self, act: &Act, account: &Account, owner: &User, identity: Option<(&str, &str)>) -> Result<(), StoreError> {
+        in_transaction!(self, transaction => {
+            write_account!(transaction, act, account);
+            write_user!(transaction, act, owner, Role::Owner);
+            if let Some((provider, subject)) = identity {
+                write_identity!(transaction, act, owner.id, provider, subject);
+            }
+        });
+        Ok(())
+    }
+
     /// Adds somebody, with their place in the account they come with.
     pub async fn insert_user(&self, act: &Act, user: &User, role: Role) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO control_users (id, account_id, email, name, role, password_hash, status, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let (id, account) = (user.id.uuid().to_string(), user.account_id.uuid().to_string());
-        let membership = Membership { account_id: user.account_id, user_id: user.id, role, created_at: act.at };
         in_transaction!(self, transaction => {
-            let insert = sqlx::query(INSERT).bind(&id).bind(&account).bind(&user.email).bind(&user.name);
-            let insert = insert.bind(platform_role(user.is_platform_admin)).bind(&user.password_hash);
-            match insert.bind(user.status.as_str()).bind(user.created_at.micros()).execute(&mut *transaction).await {
-                Ok(_) => {}
-                Err(error) if is_unique_violation(&error) => return Err(StoreError::Exists { what: "user", name: user.email.clone() }),
-                Err(error) => return Err(error.into()),
-            }
-            let insert = sqlx::query(super::memberships::INSERT).bind(&account).bind(&id).bind(role.as_str());
-            insert.bind(act.at.micros()).execute(&mut *transaction).await?;
-            record_act!(transaction, act, "user.created", &id, None::<&User>, Some(user));
-            record_act!(transaction, act, "member.added", &account, None::<&Membership>, Some(&membership));
+            write_user!(transaction, act, user, role);
         });
         Ok(())
     }
@@ -104,18 +142,18 @@ impl ControlStore {
         row.map(User::try_from).transpose()
     }
 
-    /// One page, newest first, of those whose address or name holds a text.
+    /// One page, newest first, of those whose address or name holds a text. Addresses are stored in lower case; a name and
+    /// what is looked for in it are lowered by the database, which may know ASCII letters only.
     pub async fn users_page(&self, holding: &str, before: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         const SELECT: &str = select_users!(
-            "WHERE ($1 IS NULL OR person.id < $1) AND ($2 = '' OR person.email LIKE $3 ESCAPE '!' OR lower(person.name) LIKE $3 ESCAPE '!') \
+            "WHERE ($1 IS NULL OR person.id < $1) AND ($2 = '' OR person.email LIKE $3 ESCAPE '!' OR lower(person.name) LIKE lower($5) ESCAPE '!') \
              ORDER BY person.id DESC LIMIT $4"
         );
         let before = before.map(|id| id.uuid().to_string());
-        let holding = holding.to_lowercase();
-        let pattern = super::like_pattern(&holding);
+        let (address, name) = (super::like_pattern(&holding.to_lowercase()), super::like_pattern(holding));
         let rows: Vec<UserRow> = reading!(self, pool => {
-            let select = sqlx::query_as(SELECT).bind(before).bind(&holding).bind(&pattern);
-            select.bind(i64::from(limit)).fetch_all(pool).await?
+            let select = sqlx::query_as(SELECT).bind(before).bind(holding).bind(&address);
+            select.bind(i64::from(limit)).bind(&name).fetch_all(pool).await?
         });
         rows.into_iter().map(User::try_from).collect()
     }
@@ -172,18 +210,8 @@ impl ControlStore {
 
     /// Links a provider's subject to somebody; one subject for a provider and person.
     pub async fn link_identity(&self, act: &Act, user: UserId, provider: &str, subject: &str) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO control_identities (provider, subject, user_id, created_at) VALUES ($1, $2, $3, $4)";
-        let (id, linked) = (user.uuid().to_string(), provider.to_owned());
         in_transaction!(self, transaction => {
-            let insert = sqlx::query(INSERT).bind(provider).bind(subject).bind(&id).bind(act.at.micros());
-            match insert.execute(&mut *transaction).await {
-                Ok(_) => {}
-                Err(error) if is_unique_violation(&error) => {
-                    return Err(StoreError::Exists { what: "identity", name: provider.to_owned() });
-                }
-                Err(error) => return Err(error.into()),
-            }
-            record_act!(transaction, act, "identity.linked", &id, None::<&String>, Some(&linked));
+            write_identity!(transaction, act, user, provider, subject);
         });
         Ok(())
     }

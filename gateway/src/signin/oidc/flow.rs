@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::id_token::{Identity, read};
 use super::provider::{Provider, ProviderError};
-use crate::control::people::{Role, User, UserStatus, normal_email, token_sha256};
+use crate::control::ControlError;
+use crate::control::account::{ACCOUNT_NAME_CHARS_MAX, Account};
+use crate::control::people::{User, UserStatus, normal_email, token_sha256};
 use crate::control::secrets::random_hex_32;
 use crate::control::store::{Act, SignInState, StoreError};
 use crate::dashboard::Dashboard;
@@ -80,7 +82,9 @@ pub async fn end_oidc(
 
 async fn begin(dashboard: &Dashboard, id: &str, address: IpAddr, asker: Asker, query: BeginQuery) -> Result<Response, ApiError> {
     let desk = &dashboard.sign_in;
-    desk.take_address(address)?;
+    if desk.take_address(address).is_err() {
+        return Ok(refused("too_many"));
+    }
     let provider = known_provider(dashboard, id)?;
     let nonce = random_hex_32().map_err(ApiError::internal)?;
     let browser = random_hex_32().map_err(ApiError::internal)?;
@@ -106,7 +110,9 @@ async fn begin(dashboard: &Dashboard, id: &str, address: IpAddr, asker: Asker, q
 
 async fn end(dashboard: &Dashboard, id: &str, address: IpAddr, headers: &HeaderMap, query: EndQuery) -> Result<Response, ApiError> {
     let (desk, store, now) = (&dashboard.sign_in, dashboard.services.control.store(), Timestamp::now());
-    desk.take_address(address)?;
+    if desk.take_address(address).is_err() {
+        return Ok(refused("too_many"));
+    }
     let provider = known_provider(dashboard, id)?;
     let state = match &query.state {
         Some(state) => store.take_sign_in_state(&token_sha256(state)).await?,
@@ -131,6 +137,7 @@ async fn end(dashboard: &Dashboard, id: &str, address: IpAddr, headers: &HeaderM
         Ok(user) => user,
         Err(word) => return Ok(refused(word)),
     };
+    desk.identity_was_right(address);
     let (_, mut cookies) = desk.begin(&dashboard.services.control, &user, headers, address, now).await?;
     cookies.extend(cookies::clear(CookieName::State, desk.options.is_https()));
     Ok(redirect(&state.return_to, cookies))
@@ -145,8 +152,7 @@ async fn person(
     state: &SignInState,
     now: Timestamp,
 ) -> Result<Result<User, &'static str>, ApiError> {
-    let control = &dashboard.services.control;
-    let store = control.store();
+    let store = dashboard.services.control.store();
     let known = store.user_by_identity(provider, &identity.sub).await?;
     if let Some(user) = known {
         return Ok(match state.link_user_id {
@@ -172,15 +178,17 @@ async fn person(
     if !dashboard.sign_in.options.sign_up {
         return Ok(Err("no_account"));
     }
-    let name = identity.name.clone().filter(|name| User::is_name(name));
-    let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-    let act = Act::new("sign-up", now);
-    let account = control.create_account(&act, &name).await?;
+    let name = identity.name.as_deref().map(str::trim).filter(|name| User::is_name(name));
+    let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default());
+    let name: String = name.chars().take(ACCOUNT_NAME_CHARS_MAX).collect();
+    let account = Account::new(name.clone(), now);
     let user = User::new(account.id, email, name, now);
-    store.insert_user(&act, &user, Role::Owner).await?;
-    store.link_identity(&act, user.id, provider, &identity.sub).await?;
-    dashboard.services.announce().await;
-    Ok(Ok(user))
+    match dashboard.services.sign_up(&Act::new("sign-up", now), &account, &user, Some((provider, &identity.sub))).await {
+        Ok(()) => Ok(Ok(user)),
+        // Somebody signed up with this address at the same moment.
+        Err(ControlError::Store(StoreError::Exists { .. })) => Ok(Err("link_required")),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn known_provider<'d>(dashboard: &'d Dashboard, id: &str) -> Result<&'d Provider, ApiError> {

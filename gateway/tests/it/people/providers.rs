@@ -108,3 +108,42 @@ async fn an_id_token_that_is_not_right_in_every_way_signs_nobody_in() {
     provider.misbehave("nothing").await;
     assert_eq!(sign_in(&mut Browser::new(&books), &provider, "/auth/oidc/local").await, "/");
 }
+
+#[tokio::test]
+async fn of_two_who_sign_up_with_one_address_at_once_one_is_sent_back_and_leaves_no_account() {
+    let provider = IdentityProvider::start().await;
+    let books = Books::open_with_providers(provider.options()).await;
+    let (mut one, mut two) = (Browser::new(&books), Browser::new(&books));
+    let mut callbacks = Vec::new();
+    for (browser, subject) in [(&mut one, "one"), (&mut two, "two")] {
+        provider.set_person(json!({ "sub": subject, "email": "alice@example.com", "email_verified": true })).await;
+        let begun = browser.get("/auth/google").await;
+        callbacks.push(provider.visit(begun.headers["location"].to_str().unwrap()).await);
+    }
+    let (first, second) = tokio::join!(one.get(&callbacks[0]), two.get(&callbacks[1]));
+    let mut ends = [first, second].map(|ended| ended.headers["location"].to_str().unwrap().to_owned());
+    ends.sort();
+    assert_eq!(ends, ["/", "/sign-in?error=link_required"]);
+    assert_eq!(books.services.control.store().accounts().await.unwrap().len(), 2, "the first account, and the newcomer's");
+    assert_eq!(books.services.control.catalog().accounts().count(), 2);
+}
+
+#[tokio::test]
+async fn an_office_behind_one_address_signs_in_as_often_as_it_likes_and_guessing_ends_at_the_sign_in_page() {
+    let provider = IdentityProvider::start().await;
+    let books = Books::open_with_providers(provider.options()).await;
+    provider.set_person(alice(true)).await;
+    let mut office = Browser::new(&books);
+    for _ in 0..20 {
+        office.cookies.clear();
+        assert_eq!(sign_in(&mut office, &provider, "/auth/google").await, "/");
+    }
+    office.cookies.clear();
+    let callback = "/auth/google/callback?code=x&state=made-up";
+    let mut ends = Vec::new();
+    for _ in 0..31 {
+        ends.push(office.get(callback).await.headers["location"].to_str().unwrap().to_owned());
+    }
+    assert_eq!((ends[0].as_str(), ends[30].as_str()), ("/sign-in?error=state", "/sign-in?error=too_many"));
+    assert_eq!(office.get("/auth/google").await.headers["location"], "/sign-in?error=too_many");
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use gateway::control::people::{Role, SessionRecord, UserStatus};
 use gateway::control::store::Act;
 use http::StatusCode;
@@ -178,6 +179,21 @@ async fn somebody_signs_up_with_an_account_of_their_own() {
     assert_eq!(Browser::new(&books).post("/auth/sign-up", body).await.status, StatusCode::CONFLICT);
     let ways = browser.get("/auth/providers").await;
     assert_eq!(ways.json, json!({ "data": { "password": true, "sign_up": true, "providers": Value::Array(vec![]) } }));
+}
+
+#[tokio::test]
+async fn of_several_who_sign_up_with_one_address_at_once_one_does_and_one_account_is_made() {
+    let books = Books::open().await;
+    let body = json!({ "email": "eve@example.com", "password": PASSWORD, "name": "Eve", "account_name": "Eve's" });
+    let mut browsers: Vec<Browser<'_>> = (0..4).map(|_| Browser::new(&books)).collect();
+    let answers = join_all(browsers.iter_mut().map(|browser| browser.post("/auth/sign-up", body.clone()))).await;
+    let mut statuses: Vec<StatusCode> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [StatusCode::CREATED, StatusCode::CONFLICT, StatusCode::CONFLICT, StatusCode::CONFLICT]);
+    assert_eq!(books.services.control.store().accounts().await.unwrap().len(), 2, "the first account, and hers");
+    let nameless = json!({ "email": "bob@example.com", "password": PASSWORD, "name": "Bob", "account_name": " " });
+    let refused = Browser::new(&books).post("/auth/sign-up", nameless).await;
+    assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("account_name")));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ const CODES = [
   'linked_elsewhere',
   'no_account',
   'disabled',
+  'too_many',
 ] as const;
 
 export function SignInPage() {

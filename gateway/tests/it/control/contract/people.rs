@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use gateway::control::account::{Account, AccountStatus};
 use gateway::control::people::{Invitation, Language, Role, SessionRecord, Theme, User, UserPreferences, UserStatus};
 use gateway::control::store::{
-    Act, AuditQuery, AuthorizationCode, ClaimedCode, CodeBatch, ControlStore, GOOGLE, Sessions, SignInState, StoreError,
+    Act, AuditQuery, AuthorizationCode, ClaimedCode, CodeBatch, ControlStore, Fact, GOOGLE, Sessions, SignInState, StoreError,
 };
 use gateway::routing::{DataCollection, RoutingPreferences, RoutingStrategy};
 use schemas::{AccountId, NanoUsd, Timestamp, UserId};
@@ -82,6 +82,50 @@ async fn a_person_comes_back_as_they_were_stored_and_is_found_by_address_and_sub
 }
 
 #[tokio::test]
+async fn names_with_capitals_outside_ascii_are_found_as_they_are_written() {
+    let fixture = Fixture::open().await;
+    let clinic = account(&fixture.store, "ÄRZTE Zürich").await;
+    let zoe = User::new(fixture.account, "zoe@example.com".to_owned(), "Élodie ÖST".to_owned(), at(1));
+    fixture.store.insert_user(&act(1), &zoe, Role::Member).await.unwrap();
+    for text in ["ÄRZTE", "Ärzte zü", "zürich"] {
+        let found = fixture.store.accounts_holding(text, None, 10).await.unwrap();
+        assert_eq!(found.iter().map(|account| account.id).collect::<Vec<_>>(), [clinic], "{text}");
+    }
+    for text in ["Élodie", "Öst", "ZOE@"] {
+        let found = fixture.store.users_page(text, None, 10).await.unwrap();
+        assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [zoe.id], "{text}");
+    }
+    assert!(fixture.store.accounts_holding("%", None, 10).await.unwrap().is_empty(), "a text is taken literally");
+}
+
+#[tokio::test]
+async fn a_sign_up_is_whole_or_leaves_nothing_behind() {
+    let fixture = Fixture::open().await;
+    let newcomer = |name: &str, email: &str| {
+        let account = Account::new(name.to_owned(), at(2));
+        let owner = User::new(account.id, email.to_owned(), name.to_owned(), at(2));
+        (account, owner)
+    };
+    let (account, owner) = newcomer("eve", "eve@example.com");
+    fixture.store.sign_up(&act(2), &account, &owner, Some((GOOGLE, "subject-1"))).await.unwrap();
+    assert_eq!(fixture.store.user_by_identity(GOOGLE, "subject-1").await.unwrap().unwrap().id, owner.id);
+    assert_eq!(fixture.store.accounts_of(owner.id).await.unwrap()[0].role, Role::Owner);
+    let announced = fixture.store.due_announcements().await.unwrap();
+    assert!(announced.iter().any(|due| due.account == account.id && due.fact == Fact::AccountOpened));
+    let recorded = fixture.store.audit_records(None, 100).await.unwrap().len();
+    for (email, subject) in [("eve@example.com", "subject-2"), ("mallory@example.com", "subject-1")] {
+        let (account, owner) = newcomer("late", email);
+        let late = fixture.store.sign_up(&act(3), &account, &owner, Some((GOOGLE, subject))).await;
+        assert!(matches!(late, Err(StoreError::Exists { .. })), "{email}: {late:?}");
+        assert!(fixture.store.account(account.id).await.unwrap().is_none(), "{email}");
+        assert!(fixture.store.user(owner.id).await.unwrap().is_none(), "{email}");
+    }
+    assert!(fixture.store.user_by_identity(GOOGLE, "subject-2").await.unwrap().is_none());
+    assert_eq!(fixture.store.due_announcements().await.unwrap(), announced);
+    assert_eq!(fixture.store.audit_records(None, 100).await.unwrap().len(), recorded);
+}
+
+#[tokio::test]
 async fn the_last_administrator_of_the_platform_stays_one() {
     let fixture = Fixture::open().await;
     let (ada, bob) = (fixture.person("ada", Role::Owner).await, fixture.person("bob", Role::Owner).await);
@@ -120,6 +164,22 @@ async fn nobody_changes_those_above_them_and_an_account_keeps_an_owner() {
     let theirs = fixture.store.accounts_of(admin.id).await.unwrap();
     assert_eq!((theirs.len(), theirs[0].id, theirs[0].role), (1, fixture.account, Role::Owner));
     assert!(fixture.store.accounts_of(owner.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_who_is_disabled_is_none_that_an_account_keeps() {
+    let fixture = Fixture::open().await;
+    let (one, two) = (fixture.person("one", Role::Owner).await, fixture.person("two", Role::Owner).await);
+    let set = async |user: UserId, role| fixture.store.set_role(&act(3), fixture.account, user, role, Role::Owner).await;
+    let become_ = async |status| {
+        fixture.store.change_user(&act(2), "user.changed", two.id, move |user: &mut User| user.status = status).await.unwrap()
+    };
+    become_(UserStatus::Disabled).await;
+    assert!(matches!(set(one.id, None).await, Err(StoreError::Last(_))));
+    assert!(matches!(set(one.id, Some(Role::Admin)).await, Err(StoreError::Last(_))));
+    become_(UserStatus::Active).await;
+    set(one.id, None).await.unwrap();
+    assert_eq!(fixture.roles().await, [("two".to_owned(), Role::Owner)]);
 }
 
 #[tokio::test]
