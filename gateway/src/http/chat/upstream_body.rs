@@ -279,6 +279,25 @@ mod tests {
     }
 
     #[test]
+    fn what_would_cost_more_than_its_price_is_left_out() {
+        let sent = |tier: &str| -> serde_json::Value {
+            let body = format!(r#"{{"messages":[{{"role":"user"}}],"service_tier":{tier},"reasoning_effort":"low"}}"#);
+            let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
+            serde_json::from_slice(&upstream_body(&request, form("m", None, &Quirks::of_host("api.openai.com")))).unwrap()
+        };
+        for cheap in ["default", "flex", "auto"] {
+            assert_eq!(sent(&format!("\"{cheap}\""))["service_tier"], cheap);
+        }
+        for dear in ["\"priority\"", "\"pri\\u006frity\"", "\"scale\"", "7"] {
+            assert_eq!(sent(dear).get("service_tier"), None, "{dear}");
+        }
+        let refuses_to_be_told = r#"{"messages":[{"role":"user"}],"reasoning_effort":"low"}"#;
+        let request = ChatRequest::parse(refuses_to_be_told.as_bytes(), 32).unwrap();
+        let body = upstream_body(&request, form("m", None, &Quirks::of_host("api.mistral.ai")));
+        assert!(!String::from_utf8_lossy(&body).contains("low"));
+    }
+
+    #[test]
     fn what_an_endpoint_does_not_understand_is_left_out() {
         let request = ChatRequest::parse(br#"{"messages":[{"role":"user"}],"top_k":5,"seed":1,"tools":[],"x_new":1}"#, 32).unwrap();
         let quirks = Quirks::of_base_url("");

@@ -7,7 +7,7 @@
 //! its blocks are handed through as they came: see [`crate::providers::anthropic::native`].
 
 mod events;
-mod lenient;
+pub(in crate::http) mod lenient;
 mod message;
 mod request;
 mod usage;

@@ -52,6 +52,47 @@ async fn a_low_balance_fails_over_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_cheap_fallback_gives_what_was_asked_for_whatever_a_dear_one_would_have_been_cut_to() {
+    let gateway = Gateway::open(vec![at_price("dear", 0, "status=500", "5000"), at_price("cheap", 1, "echo=body", "1")]).await;
+    let answer = gateway.ask(json!({ "max_tokens": 4_000 })).await;
+    assert_eq!((answer.served_by().as_str(), cap_sent(&answer)), ("cheap", 4_000));
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn who_was_not_asked_for_want_of_money_is_not_blamed() {
+    let gateway = Gateway::open(vec![channel("bad", 0, "status=500"), at_price("dear", 1, "", "100000")]).await;
+    let answer = gateway.ask(json!({ "max_tokens": 4_000 })).await;
+    let outcomes: Vec<String> = answer.attempts().into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes[1], "hold_refused", "{}", answer.text);
+    assert_eq!(answer.error()["metadata"]["provider_name"], "bad", "{}", answer.text);
+    assert!(answer.error()["metadata"]["previous_errors"].is_null(), "{}", answer.text);
+    gateway.close().await;
+}
+
+/// OpenAI's models show nothing of what they think, and tell how much it was when the stream has ended.
+#[tokio::test]
+async fn a_stream_that_thinks_unseen_is_held_to_what_the_balance_covers() {
+    let asked = json!({ "stream": true, "max_tokens": 30_000 });
+    let seen = Gateway::open(vec![at_price("seen", 0, "echo=body", "1000")]).await;
+    let mut unseen = at_price("unseen", 0, "echo=body", "1000");
+    unseen["provider"] = json!("openai");
+    let unseen = Gateway::open(vec![unseen]).await;
+    let cap = async |gateway: &Gateway| {
+        let answer = gateway.ask(asked.clone()).await;
+        let said: String =
+            answer.frames().iter().filter_map(|frame| frame["choices"][0]["delta"]["content"].as_str().map(str::to_owned)).collect();
+        let sent: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {}", answer.text));
+        sent["max_completion_tokens"].as_u64().or(sent["max_tokens"].as_u64()).unwrap()
+    };
+    assert_eq!(cap(&seen).await, 30_000, "its hold is raised as it goes on");
+    let most = cap(&unseen).await as f64 * 1_000.0 / 1e6;
+    assert!(most > 1.0 && most <= BALANCE + 1.0, "{most}");
+    seen.close().await;
+    unseen.close().await;
+}
+
+#[tokio::test]
 async fn a_providers_endless_id_is_no_way_out_of_the_bill() {
     let gateway = Gateway::open(vec![channel("wordy", 0, "")]).await;
     // Longer than an event may be.

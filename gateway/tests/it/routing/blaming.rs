@@ -165,6 +165,21 @@ async fn a_channel_that_cannot_be_reached_is_not_asked_for_another_model() {
 }
 
 #[tokio::test]
+async fn a_silent_channel_is_not_asked_for_another_model() {
+    let mut silent = channel("silent", 0, "hang=after_headers");
+    let mut other = silent["models"][0].clone();
+    other["id"] = json!("acme/model-2");
+    silent["models"].as_array_mut().unwrap().push(other);
+    let mut here = channel("here", 1, "");
+    here["models"][0]["id"] = json!("acme/model-2");
+    let options = Options { first_byte_timeout: Duration::from_millis(300), ..Options::default() };
+    let gateway = Gateway::open_with(options, vec![silent, here]).await;
+    let answer = gateway.ask(json!({ "stream": true, "models": [MODEL, "acme/model-2"] })).await;
+    assert_eq!(answer.attempts(), [("silent".into(), "timeout".into()), ("here".into(), "ok".into())]);
+    gateway.close().await;
+}
+
+#[tokio::test]
 async fn of_several_keys_only_the_one_that_is_limited_rests() {
     let keys = json!({ "api_keys": ["sk-second"] });
     let gateway = Gateway::open(vec![with(channel("main", 0, "status=429&fail_first=1&retry_after=30"), keys)]).await;

@@ -109,3 +109,26 @@ async fn a_conversation_stays_where_its_prompt_is_cached() {
     assert_eq!(gateway.ask(json!({ "session_id": "s1", "provider": { "order": [&other] } })).await.served_by(), other);
     gateway.close().await;
 }
+
+/// Where the least cost is wanted, a cached prompt counts by its own price: it makes an endpoint first that would not be, and one that
+/// is dear all the same stays behind.
+#[tokio::test]
+async fn the_least_cost_counts_a_cached_prompt_by_its_price() {
+    let priced = |name: &str, prompt: &str, cache_read: &str| {
+        let mut channel = channel(name, 0, "cached_tokens=5&prompt_tokens=20");
+        channel["models"][0]["price"] = json!({ "prompt": prompt, "completion": "2", "cache_read": cache_read });
+        channel
+    };
+    let cheapest = |name: &str| json!({ "session_id": name, "provider": { "routing_strategy": "lowest_cost" } });
+    let gateway =
+        Gateway::open(vec![priced("cheap", "2", "1.9"), priced("cached", "3", "0.1"), priced("dear", "9", "8"), channel("spare", 9, "")])
+            .await;
+    assert_eq!(gateway.ask(cheapest("new")).await.served_by(), "cheap");
+    for (name, then) in [("cached", "cached"), ("dear", "cheap")] {
+        let first = gateway.ask(json!({ "session_id": name, "provider": { "only": [name, "spare"] } })).await;
+        assert_eq!(first.served_by(), name);
+        let answer = gateway.ask(cheapest(name)).await;
+        assert_eq!((answer.served_by().as_str(), &answer.route()["sticky"]), (then, &json!(then == name)), "{name}");
+    }
+    gateway.close().await;
+}

@@ -101,3 +101,27 @@ async fn a_failure_is_told_with_its_route_in_both_dialects() {
         gateway.close().await;
     }
 }
+
+#[tokio::test]
+async fn an_app_that_wants_to_be_hidden_is_not_on_record() {
+    let gateway = Gateway::open(vec![channel("main", 0, "")]).await;
+    let app = [("x-title", "Secret app"), ("http-referer", "https://secret.example")];
+    let hidden = [app[0], app[1], ("x-openrouter-app-visibility", "hidden")];
+    let mut kept = Vec::new();
+    for headers in [&app[..], &hidden[..]] {
+        let answer = ask(&gateway, "/v1/chat/completions", headers, json!({})).await;
+        let path = format!("/generation?id={}", answer.json["id"].as_str().unwrap());
+        let record = async {
+            loop {
+                let record = gateway.books.get(&path, gateway.books.inference()).await;
+                if record.status == StatusCode::OK {
+                    return record.json["data"]["http_referer"].clone();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        kept.push(tokio::time::timeout(super::PATIENCE, record).await.unwrap());
+    }
+    assert_eq!(kept, [json!("https://secret.example"), Value::Null]);
+    gateway.close().await;
+}
