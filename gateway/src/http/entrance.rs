@@ -20,7 +20,7 @@ use tower::Service as _;
 use super::body::read_left_over;
 use super::peer::PeerAddress;
 use super::security_headers::SecurityHeaders;
-use super::{chat, cors, messages};
+use super::{chat, cors, messages, responses};
 use crate::app::AppState;
 
 /// Answers what comes in.
@@ -43,6 +43,7 @@ struct Inference {
 enum InferenceRoute {
     ChatCompletions,
     Messages,
+    Responses,
 }
 
 impl Entrance {
@@ -85,6 +86,7 @@ impl Inference {
         let response = match route {
             InferenceRoute::ChatCompletions => read_left_over(request, |request| chat::create_chat_completion(app, request)).await,
             InferenceRoute::Messages => read_left_over(request, |request| messages::create_message(app, request)).await,
+            InferenceRoute::Responses => read_left_over(request, |request| responses::create_response(app, request)).await,
         };
         self.headers.add_to(cors::add_to(response))
     }
@@ -98,6 +100,7 @@ impl InferenceRoute {
         match path {
             "/api/v1/chat/completions" | "/v1/chat/completions" => Some(Self::ChatCompletions),
             "/api/v1/messages" | "/v1/messages" => Some(Self::Messages),
+            "/api/v1/responses" | "/v1/responses" => Some(Self::Responses),
             _ => None,
         }
     }

@@ -25,6 +25,7 @@ pub mod messages;
 pub mod openapi;
 pub mod operators;
 pub mod peer;
+pub mod responses;
 pub mod routes;
 mod security_headers;
 mod server;

@@ -9,13 +9,14 @@ use gateway::http::entrance::Entrance;
 use gateway::providers::demo::catalog::MODELS;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::books::Books;
 use crate::chat::app;
 
-const PATHS: [&str; 4] = ["/api/v1/chat/completions", "/v1/chat/completions", "/api/v1/messages", "/v1/messages"];
+const PATHS: [&str; 6] =
+    ["/api/v1/chat/completions", "/v1/chat/completions", "/api/v1/messages", "/v1/messages", "/api/v1/responses", "/v1/responses"];
 /// Longer than what is read of a body nobody wants.
 const LONG_BODY_BYTES: usize = 1536 * 1024;
 
@@ -66,25 +67,31 @@ async fn both_ways_tell_the_same() {
     let app = app(&books);
     let router = gateway::http::router(app.clone(), Arc::clone(&books.dashboard), Arc::new(String::new));
     let entrance = Entrance::new(app, router.clone());
-    let good = json!({ "model": "demo/model", "max_tokens": 8, "messages": [{ "role": "user", "content": "Hi" }] });
-    let stream = json!({ "model": "demo/model", "max_tokens": 8, "stream": true, "messages": [{ "role": "user", "content": "Hi" }] });
-    let unknown = json!({ "model": "demo/none", "max_tokens": 8, "messages": [{ "role": "user", "content": "Hi" }] });
+    let chat = json!({ "model": "demo/model", "max_tokens": 8, "messages": [{ "role": "user", "content": "Hi" }] });
+    let response = json!({ "model": "demo/model", "max_output_tokens": 8, "input": "Hi" });
     for path in PATHS {
+        let good = if path.ends_with("/responses") { &response } else { &chat };
+        let with = |name: &str, value: Value| {
+            let mut body = good.clone();
+            body[name] = value;
+            body
+        };
+        let (stream, unknown) = (with("stream", json!(true)), with("model", json!("demo/none")));
         let ask =
             |method: Method, key, body: &dyn ToString| compare(&router, &entrance, Asked { method, path, key, body: body.to_string() });
-        assert_eq!(ask(Method::POST, books.inference(), &good).await, StatusCode::OK);
+        assert_eq!(ask(Method::POST, books.inference(), good).await, StatusCode::OK);
         assert_eq!(ask(Method::POST, books.inference(), &stream).await, StatusCode::OK);
         assert_eq!(ask(Method::POST, books.inference(), &unknown).await, StatusCode::BAD_REQUEST);
         assert_eq!(ask(Method::POST, books.inference(), &"{").await, StatusCode::BAD_REQUEST);
-        assert_eq!(ask(Method::POST, "sk-tg-v1-none", &good).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(Method::POST, "sk-tg-v1-none", good).await, StatusCode::UNAUTHORIZED);
         // The connection ends after this one, and both say so.
         assert_eq!(ask(Method::POST, "sk-tg-v1-none", &"x".repeat(LONG_BODY_BYTES)).await, StatusCode::UNAUTHORIZED);
         assert_eq!(ask(Method::OPTIONS, books.inference(), &"").await, StatusCode::NO_CONTENT);
         assert_eq!(ask(Method::GET, books.inference(), &"").await, StatusCode::METHOD_NOT_ALLOWED);
     }
-    for path in ["/v1/chat/completions/", "/v1/chat", "/v2/messages", "/healthz", "/api/v1/models"] {
+    for path in ["/v1/chat/completions/", "/v1/chat", "/v2/messages", "/v1/responses/resp_1", "/healthz", "/api/v1/models"] {
         for method in [Method::POST, Method::GET] {
-            compare(&router, &entrance, Asked { method, path, key: books.inference(), body: good.to_string() }).await;
+            compare(&router, &entrance, Asked { method, path, key: books.inference(), body: chat.to_string() }).await;
         }
     }
     books.close().await;

@@ -13,6 +13,8 @@ mod messages;
 mod openapi;
 mod people;
 mod recovery;
+mod requests_sent;
+mod responses;
 mod routing;
 mod security_headers;
 mod transcripts;

@@ -33,15 +33,19 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
     let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     paths_in(&sources.join("http"), &mut paths);
     paths_in(&sources.join("dashboard"), &mut paths);
-    assert!(paths.contains("/chat/completions") && paths.contains("/messages") && paths.len() > 15, "{paths:?}");
+    assert!(["/chat/completions", "/messages", "/responses"].iter().all(|path| paths.contains(*path)) && paths.len() > 15, "{paths:?}");
     let gateway = Gateway::open(vec![channel("main", 0, "")]).await;
-    let body =
-        json!({ "model": MODEL, "max_tokens": 16, "prompt": "hi", "input": "hi", "messages": [{ "role": "user", "content": "hi" }] });
+    // The one is refused where the other is understood.
+    let bodies = [
+        json!({ "model": MODEL, "max_tokens": 16, "prompt": "hi", "input": "hi", "messages": [{ "role": "user", "content": "hi" }] }),
+        json!({ "model": MODEL, "max_output_tokens": 16, "input": "hi" }),
+    ];
     let (mut accepted, mut answered) = (0, 0);
     for path in &paths {
         let path = path.replace(['{', '}', '*'], "x");
         for prefix in ["", "/v1", "/api/v1"] {
-            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+            for (method, body) in methods.iter().flat_map(|method| bodies.iter().map(move |body| (method, body))) {
                 let request = Request::builder().method(method).uri(format!("{prefix}{path}"));
                 let request = request.header("authorization", format!("Bearer {}", gateway.books.inference()));
                 let request = request.header("content-type", "application/json").header("anthropic-version", "2023-06-01");
@@ -52,8 +56,8 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
             }
         }
     }
-    // Chat and Messages, each at two prefixes: each was accepted, held for and settled.
+    // Chat, Messages and Responses, each at two prefixes: each was accepted, held for and settled.
     assert_eq!(accepted, gateway.upstream_count("requests").await);
-    assert!(accepted >= 4 && answered >= 4, "{accepted} {answered}");
+    assert!(accepted >= 6 && answered >= 6, "{accepted} {answered}");
     gateway.close().await;
 }

@@ -1,0 +1,68 @@
+//! OpenAI's Responses dialect for clients: `POST /responses`, for any model of any provider. Stateless: nothing is kept
+//! between two requests, the whole conversation stands in `input`.
+//!
+//! Owns a translation at the door, nothing else: the request becomes a chat request ([`request`]) and takes the way of
+//! every chat request (admission, relay, metering, settlement); what the relay lets out becomes a response object or its
+//! events on its way to the client. Both are put together by [`answer`], so that a stream and a whole answer say the same.
+//! **No bytes leave here that the relay has not released**, so nothing is known to a client before it is settled.
+
+mod answer;
+mod chunk;
+mod echo;
+mod event_writer;
+mod events;
+mod failure;
+mod output;
+mod request;
+mod sealed;
+mod usage;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+
+use self::events::EventBody;
+use crate::app::AppState;
+use crate::http::chat::{self, Inbound};
+use crate::http::error::{ApiError, Dialect};
+
+/// Answers a Responses request, streaming or not.
+#[utoipa::path(post, path = "/responses", tag = "inference", security(("key" = [])),
+    request_body(content = ref("#/components/schemas/ResponseRequest"), content_type = "application/json"),
+    responses((status = 200, description = "The response, or its events with `stream: true`.", content(
+        (ref("#/components/schemas/Response") = "application/json"), (ref("#/components/schemas/ResponseEvent") = "text/event-stream")))))]
+pub async fn create_response(State(app): State<AppState>, request: Request<Body>) -> Response {
+    match answer(&app, request).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiError> {
+    let mut echo = None;
+    let translate = |body: Bytes| {
+        let translated = request::translate(&body, app.options.body_depth_max)?;
+        echo = Some(translated.echo);
+        // Errors have chat's envelope: it is OpenAI's in both of its dialects.
+        Ok(Inbound { body: translated.chat, native: None, dialect: Dialect::OpenAi })
+    };
+    let response = chat::begin(app, request, translate).await?;
+    if response.status() != StatusCode::OK {
+        return Ok(response);
+    }
+    let echo = echo.ok_or_else(|| ApiError::internal("an answer to a request that was not read"))?;
+    let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let (mut head, body) = response.into_parts();
+    if is_stream {
+        return Ok(Response::from_parts(head, Body::new(EventBody::new(body, echo))));
+    }
+    let whole = body.collect().await.map_err(ApiError::internal)?.to_bytes();
+    let response = answer::response(&whole, echo).ok_or_else(|| ApiError::internal("an answer of ours could not be read"))?;
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(Response::from_parts(head, Body::from(response)))
+}
