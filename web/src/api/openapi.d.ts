@@ -1566,6 +1566,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a Responses request, streaming or not. */
+        post: operations["create_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/invitations/{token}": {
         parameters: {
             query?: never;
@@ -3459,7 +3476,7 @@ export interface components {
                 quantization: string;
                 /**
                  * Format: int32
-                 * @description 0: in use.
+                 * @description 0: in use; -1: it fails now and then; -2: it is asked only when nothing else is left.
                  */
                 status: number;
                 supported_parameters: string[];
@@ -3624,7 +3641,7 @@ export interface components {
             quantization: string;
             /**
              * Format: int32
-             * @description 0: in use.
+             * @description 0: in use; -1: it fails now and then; -2: it is asked only when nothing else is left.
              */
             status: number;
             supported_parameters: string[];
@@ -4494,6 +4511,106 @@ export interface components {
         };
         /** @description `gen-` and a UUID. */
         RequestId: string;
+        /** @description OpenAI's response object. What the request asked for is repeated in it. */
+        Response: {
+            completed_at?: number | null;
+            created_at: number;
+            error?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description `resp_…`: the generation's id, with another beginning. */
+            id: string;
+            incomplete_details?: {
+                [key: string]: unknown;
+            } | null;
+            model: string;
+            object: string;
+            output: ({
+                type: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            provider?: string | null;
+            /** @enum {string} */
+            status: "completed" | "incomplete" | "failed" | "in_progress";
+            usage?: components["schemas"]["ResponseUsage"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The data of one event; the last one is `response.completed`, `response.incomplete` or, followed by an `error`, `response.failed`. */
+        ResponseEvent: {
+            sequence_number: number;
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description OpenAI's Responses request, stateless, with OpenRouter's additions. Members that this gateway does not know are passed on. */
+        ResponseRequest: {
+            include?: string[] | null;
+            /** @description What the user says, or the whole conversation as items: messages, reasoning, function calls and their outputs. */
+            input: string | {
+                [key: string]: unknown;
+            }[];
+            instructions?: string | null;
+            max_output_tokens?: number | null;
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description A model of the catalog, `author/slug`; without one, the default of the key, its creator or the account. */
+            model?: string;
+            /** @description Tried in this order when `model` cannot answer. */
+            models?: string[];
+            parallel_tool_calls?: boolean | null;
+            prompt_cache_key?: string | null;
+            /** @description OpenRouter's routing preferences. */
+            provider?: {
+                [key: string]: unknown;
+            } | null;
+            reasoning?: {
+                [key: string]: unknown;
+            } | null;
+            session_id?: string | null;
+            /** @description Taken, and answered with `false`: nothing is kept. */
+            store?: boolean | null;
+            stream?: boolean | null;
+            temperature?: number | null;
+            text?: {
+                [key: string]: unknown;
+            } | null;
+            tool_choice?: string | {
+                [key: string]: unknown;
+            } | null;
+            /** @description Functions and custom tools, which the client runs. */
+            tools?: ({
+                type: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            top_logprobs?: number | null;
+            top_p?: number | null;
+            user?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseUsage: {
+            /** @description What was charged, in USD. */
+            cost?: number;
+            cost_details?: {
+                [key: string]: unknown;
+            };
+            input_tokens: number;
+            input_tokens_details?: {
+                [key: string]: unknown;
+            };
+            is_byok?: boolean;
+            output_tokens: number;
+            output_tokens_details?: {
+                [key: string]: unknown;
+            };
+            total_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
         /** @enum {string} */
         Role: "owner" | "admin" | "member" | "finance" | "analyst";
         /** @description What a rotation did. */
@@ -9949,6 +10066,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Data_Vec_ProviderView"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The response, or its events with `stream: true`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                    "text/event-stream": components["schemas"]["ResponseEvent"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */
