@@ -1,4 +1,4 @@
-//! Who asks: extractors for routes of keys ([`Caller`]) and of administration ([`Administrator`]).
+//! Who asks: extractors for routes of keys ([`Caller`]) and of administration ([`Administrator`], [`PlatformAdministrator`]).
 //!
 //! A management key of one account reaches that account only; one of the platform reaches all. What is out
 //! of reach is refused here, before a handler looks at anything.
@@ -109,6 +109,20 @@ impl FromRequestParts<Arc<Services>> for Administrator {
             return Ok(Self(caller));
         }
         Err(ApiError::permission_denied("Only management keys can perform this operation; this is an inference key."))
+    }
+}
+
+/// Whoever sent a request with a good management key of the platform. **Others are told no before their body is looked at.**
+#[derive(Debug, Clone)]
+pub struct PlatformAdministrator(pub Administrator);
+
+impl FromRequestParts<Arc<Services>> for PlatformAdministrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Arc<Services>) -> Result<Self, ApiError> {
+        let administrator = Administrator::from_request_parts(parts, services).await?;
+        administrator.platform()?;
+        Ok(Self(administrator))
     }
 }
 

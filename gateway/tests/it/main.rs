@@ -9,6 +9,7 @@ mod control;
 mod databases;
 mod entrance;
 mod identity;
+mod key_matrix;
 mod messages;
 mod openapi;
 mod people;

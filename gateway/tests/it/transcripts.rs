@@ -1,7 +1,7 @@
 //! Streams as real providers send them: what the client gets and what is metered, byte for byte.
 //!
-//! `tests/transcripts/NAME.sse` is what the upstream sent; `NAME.client.sse` and `NAME.meter.json` are what
-//! became of it. `UPDATE_GOLDEN=1` writes the latter two; read the difference before committing it.
+//! `tests/transcripts/NAME.sse` is what the upstream sent; `NAME.client.sse` and `NAME.meter.json` (usage and
+//! cost) are what became of it. `UPDATE_GOLDEN=1` writes the latter two; read the difference before committing it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use gateway::metering::{Observed, PromptTokens, StreamMeter};
 use gateway::providers::openai::error::UpstreamError;
 use gateway::wire::{AnswerIdentity, ChatAnswer, ChunkRewriter, End, Frame, Scanned, SseFramer};
 use proptest::prelude::*;
+use schemas::{PicoUsd, PriceTable, charge};
 use serde_json::{Value, json};
 
 const NAMES: [&str; 10] = [
@@ -27,6 +28,18 @@ const NAMES: [&str; 10] = [
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
+
+/// Of an ordinary model, so that what is metered is priced as well.
+fn prices() -> PriceTable {
+    let dollars = |text| PicoUsd::parse_per_million(text).unwrap();
+    PriceTable {
+        prompt: dollars("2.5"),
+        completion: dollars("10"),
+        cache_read: Some(dollars("1.25")),
+        reasoning: Some(dollars("12")),
+        ..PriceTable::default()
+    }
 }
 
 pub struct Relayed {
@@ -97,11 +110,14 @@ pub fn assert_golden(path: &Path, made: &str) {
 fn transcripts_are_relayed_and_metered_as_they_were() {
     for name in NAMES {
         let upstream = std::fs::read(folder().join(format!("{name}.sse"))).unwrap();
-        let relayed = relay(&upstream, usize::MAX);
+        let mut relayed = relay(&upstream, usize::MAX);
+        let usage = serde_json::from_value(relayed.meter["usage"].clone()).unwrap();
+        relayed.meter["cost"] = json!(charge(&prices(), &usage).unwrap().total.to_string());
         assert_golden(&folder().join(format!("{name}.client.sse")), &relayed.client);
         assert_golden(&folder().join(format!("{name}.meter.json")), &format!("{:#}\n", relayed.meter));
         for piece_bytes in [1, 2, 7, 100] {
-            let pieces = relay(&upstream, piece_bytes);
+            let mut pieces = relay(&upstream, piece_bytes);
+            pieces.meter["cost"] = relayed.meter["cost"].clone();
             assert_eq!((&pieces.client, &pieces.meter), (&relayed.client, &relayed.meter), "{name} in pieces of {piece_bytes}");
         }
     }

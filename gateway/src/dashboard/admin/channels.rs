@@ -13,14 +13,14 @@ use crate::control::channel::{ChannelSpec, ModelSpec, ProviderKind};
 use crate::control::shipped::models_of;
 use crate::dashboard::Dashboard;
 use crate::http::admin::{channels, health, probe};
-use crate::http::caller::Administrator;
+use crate::http::caller::{Administrator, PlatformAdministrator};
 use crate::http::envelope::{Data, JsonBody, UrlPath};
 use crate::http::error::ApiError;
 
 /// Every channel; never its key.
 #[utoipa::path(get, path = "/api/app/admin/channels", tag = "administration", responses((status = 200), (status = 403)))]
 pub async fn list_all_channels(State(dashboard): State<Arc<Dashboard>>, administrator: Administrator) -> Result<Response, ApiError> {
-    Ok(channels::list_channels(administrator, State(Arc::clone(&dashboard.services))).await?.into_response())
+    Ok(channels::list_channels(PlatformAdministrator(administrator), State(Arc::clone(&dashboard.services))).await?.into_response())
 }
 
 /// Adds a channel; it takes requests on every gateway within a second.
@@ -31,7 +31,7 @@ pub async fn add_channel(
     administrator: Administrator,
     spec: JsonBody<ChannelSpec>,
 ) -> Result<Response, ApiError> {
-    channels::create_channel(administrator, State(Arc::clone(&dashboard.services)), spec).await
+    channels::create_channel(PlatformAdministrator(administrator), State(Arc::clone(&dashboard.services)), spec).await
 }
 
 /// One channel.

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::control::account::{Account, AccountStatus};
 use crate::control::services::Services;
 use crate::control::store::StoreError;
-use crate::http::caller::Administrator;
+use crate::http::caller::{Administrator, PlatformAdministrator};
 use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, created};
 use crate::http::error::ApiError;
 
@@ -90,11 +90,10 @@ pub struct CreateAccount {
 #[utoipa::path(post, path = "/admin/accounts", tag = "administration", request_body = CreateAccount, security(("key" = [])),
     responses((status = 201, body = Data<AccountView>)))]
 pub async fn create_account(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
     JsonBody(body): JsonBody<CreateAccount>,
 ) -> Result<Response, ApiError> {
-    administrator.platform()?;
     let account = services.control.create_account(&administrator.act(), &body.name).await?;
     services.announce().await;
     Ok(created(AccountView::of(&services.gate, account).await?))
@@ -122,12 +121,11 @@ pub struct UpdateAccount {
 #[utoipa::path(patch, path = "/admin/accounts/{id}", tag = "administration", params(("id" = String, Path)), request_body = UpdateAccount, security(("key" = [])),
     responses((status = 200, body = Data<AccountView>)))]
 pub async fn update_account(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
     UrlPath(id): UrlPath<String>,
     JsonBody(body): JsonBody<UpdateAccount>,
 ) -> Result<Data<AccountView>, ApiError> {
-    administrator.platform()?;
     let account = known_account(&administrator, &services, &id).await?;
     if account.id == administrator.0.account_id() && body.status != AccountStatus::Active {
         return Err(ApiError::conflict("A key cannot suspend or close its own account; use another management key."));

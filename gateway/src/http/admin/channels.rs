@@ -16,7 +16,7 @@ use crate::control::channel::ChannelSpec;
 use crate::control::secrets::Secret;
 use crate::control::services::Services;
 use crate::control::store::{ManagedBy, StoreError, StoredChannel};
-use crate::http::caller::Administrator;
+use crate::http::caller::{Administrator, PlatformAdministrator};
 use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, created, field_error};
 use crate::http::error::ApiError;
 use crate::providers::addresses::check_host;
@@ -51,10 +51,9 @@ impl ChannelView {
 /// Every channel, in the order of trial.
 #[utoipa::path(get, path = "/admin/channels", tag = "administration", security(("key" = [])), responses((status = 200, body = ref("#/components/schemas/ChannelPage"))))]
 pub async fn list_channels(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
 ) -> Result<DataPage<impl Serialize>, ApiError> {
-    administrator.platform()?;
     let (catalog, now) = (services.control.catalog_full(), administrator.0.now);
     let channels = services.control.store().channels().await?;
     Ok(DataPage { data: channels.into_iter().map(|channel| ChannelView::of(channel, &catalog, now)).collect(), next_cursor: None })
@@ -75,11 +74,10 @@ pub async fn get_channel(
 /// Adds a channel; its key goes in and never comes out.
 #[utoipa::path(post, path = "/admin/channels", tag = "administration", request_body(content = ref("#/components/schemas/ChannelInput"), content_type = "application/json"), security(("key" = [])), responses((status = 201, body = ref("#/components/schemas/ChannelAnswer"))))]
 pub async fn create_channel(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
     JsonBody(spec): JsonBody<ChannelSpec>,
 ) -> Result<Response, ApiError> {
-    administrator.platform()?;
     let spec = with_resolved_key(spec.with_shipped_models())?;
     check_address(&spec, services.routing().allow_private)?;
     let channel = services.control.create_channel(&administrator.act(), spec).await?;

@@ -14,7 +14,7 @@ use super::accounts::known_account;
 use super::transactions::TransactionView;
 use crate::control::credits::{CreditKind, CreditOrder};
 use crate::control::services::Services;
-use crate::http::caller::Administrator;
+use crate::http::caller::PlatformAdministrator;
 use crate::http::envelope::{Data, JsonBody, UrlPath, UsdAmount, created};
 use crate::http::error::ApiError;
 
@@ -37,13 +37,12 @@ pub struct CreateCredit {
 #[utoipa::path(post, path = "/admin/accounts/{id}/credits", tag = "administration", params(("id" = String, Path)), request_body = CreateCredit, security(("key" = [])),
     responses((status = 201, body = Data<TransactionView>), (status = 200, body = Data<TransactionView>, description = "Booked before.")))]
 pub async fn create_credit(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
     UrlPath(id): UrlPath<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<CreateCredit>,
 ) -> Result<Response, ApiError> {
-    administrator.platform()?;
     let account = known_account(&administrator, &services, &id).await?;
     let order = CreditOrder {
         account_id: account.id,

@@ -14,7 +14,7 @@ use crate::control::catalog::Key;
 use crate::control::key::KeyHash;
 use crate::control::services::Services;
 use crate::control::store::StoreError;
-use crate::http::caller::Administrator;
+use crate::http::caller::PlatformAdministrator;
 use crate::http::chat::ChatRequest;
 use crate::http::envelope::{Data, JsonBody};
 use crate::http::error::ApiError;
@@ -65,11 +65,10 @@ struct Placed {
 #[utoipa::path(post, path = "/admin/route/explain", tag = "administration", security(("key" = [])), request_body = ExplainBody,
     responses((status = 200, description = "the route", body = Data<Explanation>)))]
 pub async fn explain_route(
-    administrator: Administrator,
+    PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
     JsonBody(body): JsonBody<ExplainBody>,
 ) -> Result<Data<Explanation>, ApiError> {
-    administrator.platform()?;
     let catalog = services.control.catalog_full();
     let key: Arc<Key> = match &body.key {
         Some(hash) => {
