@@ -67,10 +67,10 @@ pub(super) fn now() -> i64 {
 }
 
 impl Answer {
-    pub(super) fn new(echo: Echo, now: fn() -> i64) -> Self {
+    pub(super) fn new(mut echo: Echo, now: fn() -> i64) -> Self {
         Self {
             events: EventWriter::default(),
-            output: Output::new(echo.seals_all_thoughts),
+            output: Output::new(echo.seals_all_thoughts, std::mem::take(&mut echo.namespaces)),
             echo,
             head: None,
             has_ended: false,

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::namespaces::Namespaces;
 use super::request::ResponsesRequest;
 
 /// Members of every response object of a request, as JSON.
@@ -14,6 +15,8 @@ pub(super) struct Echo {
     pub service_tier: String,
     /// Thoughts are to come back in a form that can be handed in again.
     pub seals_all_thoughts: bool,
+    /// Where its functions stand.
+    pub namespaces: Namespaces,
 }
 
 /// Where a client said nothing there is OpenAI's default, or null where every model has its own.
@@ -65,7 +68,7 @@ impl Serialize for Given<'_> {
 }
 
 impl Echo {
-    pub(super) fn of(request: &ResponsesRequest<'_>) -> Self {
+    pub(super) fn of(request: &ResponsesRequest<'_>, namespaces: Namespaces) -> Self {
         let text = request.text.as_ref();
         let members = Members {
             background: false,
@@ -100,6 +103,7 @@ impl Echo {
             members,
             service_tier: request.service_tier.map_or("null", RawValue::get).to_owned(),
             seals_all_thoughts: request.includes("reasoning.encrypted_content"),
+            namespaces,
         }
     }
 }

@@ -12,6 +12,7 @@ mod echo;
 mod event_writer;
 mod events;
 mod failure;
+mod namespaces;
 mod output;
 mod request;
 mod sealed;

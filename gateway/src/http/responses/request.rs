@@ -19,8 +19,9 @@ use serde_json::value::RawValue;
 
 use self::conversation::{ChatMessage, messages};
 pub(super) use self::tool::EchoedTool;
-use self::tool::{ChatTool, Tool, tool_choice};
+use self::tool::{ChatTool, Tool, chat_tools, tool_choice};
 use super::echo::Echo;
+use super::namespaces::Namespaces;
 use crate::http::chat::nesting_exceeds;
 use crate::http::envelope::field_error;
 use crate::http::error::ApiError;
@@ -200,9 +201,10 @@ pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Translated, Api
     deserializer.end().map_err(|error| ApiError::invalid(format!("the body goes on after its JSON: {error}")))?;
     request.refuse_what_needs_a_memory()?;
     let copied = copied_members(text)?;
-    let members = serde_json::to_string(&request.chat_members()?).map_err(ApiError::internal)?;
+    let mut namespaces = Namespaces::default();
+    let members = serde_json::to_string(&request.chat_members(&mut namespaces)?).map_err(ApiError::internal)?;
     let chat = format!("{}{copied}}}", members.strip_suffix('}').unwrap_or_default());
-    Ok(Translated { chat: Bytes::from(chat), echo: Echo::of(&request) })
+    Ok(Translated { chat: Bytes::from(chat), echo: Echo::of(&request, namespaces) })
 }
 
 impl<'a> ResponsesRequest<'a> {
@@ -226,7 +228,7 @@ impl<'a> ResponsesRequest<'a> {
         }
     }
 
-    fn chat_members(&self) -> Result<ChatMembers<'a>, ApiError> {
+    fn chat_members(&self, namespaces: &mut Namespaces) -> Result<ChatMembers<'a>, ApiError> {
         let input = self.input.ok_or_else(|| ApiError::bad_request("input", "input is required: a text or a list of items"))?;
         if self.max_output_tokens == Some(0) {
             return Err(ApiError::bad_request("max_output_tokens", "max_output_tokens must be at least 1"));
@@ -240,13 +242,7 @@ impl<'a> ResponsesRequest<'a> {
         if self.metadata.is_some_and(|metadata| !metadata.get().starts_with('{')) {
             return Err(ApiError::bad_request("metadata", "metadata must be an object"));
         }
-        let tools = self
-            .tools
-            .iter()
-            .flatten()
-            .enumerate()
-            .map(|(index, tool)| tool.chat(&format!("tools[{index}]")))
-            .collect::<Result<Vec<_>, _>>()?;
+        let tools = chat_tools(self.tools.as_deref().unwrap_or_default(), namespaces)?;
         let choice = self.tool_choice.map(tool_choice).transpose()?;
         // Without tools OpenAI's chat wants to hear of neither.
         let has_tools = !tools.is_empty();

@@ -28,7 +28,7 @@ fn ending(finish: &str) -> String {
 }
 
 fn echo(seals_all_thoughts: bool) -> Echo {
-    Echo { members: r#""store":false"#.to_owned(), service_tier: "null".to_owned(), seals_all_thoughts }
+    Echo { members: r#""store":false"#.to_owned(), service_tier: "null".to_owned(), seals_all_thoughts, ..Echo::default() }
 }
 
 fn translate(stream: &str, piece_bytes: usize) -> String {
@@ -177,6 +177,17 @@ fn a_custom_tools_input_is_told_as_one() {
     let wanted = json!({ "id": "ctc_7-ab_0", "type": "custom_tool_call", "status": "completed", "call_id": "c", "name": "patch", "input": "*** Begin" });
     assert_eq!(put_together(&events)[0], wanted);
     assert!(kinds(&events).contains(&"custom_tool_call_input.done"));
+}
+
+#[test]
+fn a_function_of_a_namespace_is_told_by_both_of_its_names() {
+    let mut echo = echo(false);
+    let one = echo.namespaces.add("agents", "spawn");
+    let message = format!(
+        r#"{{"message":{{"tool_calls":[{{"id":"c","function":{{"name":"{one}","arguments":"{{}}"}}}}]}},"finish_reason":"tool_calls"}}"#
+    );
+    let call = whole(&message, echo)["output"][0].clone();
+    assert_eq!((&call["name"], &call["namespace"]), (&json!("spawn"), &json!("agents")));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{IN_PROGRESS, Place, inside};
 use crate::http::responses::chunk::ToolCall;
 use crate::http::responses::event_writer::EventWriter;
+use crate::http::responses::namespaces::Namespaces;
 
 #[derive(Debug)]
 pub(super) struct Call {
@@ -17,8 +18,9 @@ pub(super) struct Call {
     pub index: Option<u32>,
     is_custom: bool,
     call_id: String,
-    /// A JSON string.
+    /// JSON strings.
     name: String,
+    namespace: Option<String>,
     /// Arguments or input, between the quotes of a JSON string.
     given: String,
 }
@@ -48,7 +50,9 @@ impl ToolCall<'_> {
 }
 
 impl Call {
-    pub(super) fn begin(place: Place, suffix: &str, told: &ToolCall<'_>, events: &mut EventWriter) -> Self {
+    pub(super) fn begin(place: Place, (suffix, namespaces): (&str, &Namespaces), told: &ToolCall<'_>, events: &mut EventWriter) -> Self {
+        let called = told.name().and_then(|name| serde_json::from_str::<String>(name.get()).ok()).unwrap_or_default();
+        let (namespace, name) = namespaces.find(&called).map_or((None, &*called), |(namespace, name)| (Some(namespace), name));
         let id = told.id.as_deref().filter(|id| !id.is_empty());
         // Results are told apart by it: a provider without ids gets one made here.
         let call_id = id.map_or_else(|| format!("call_{suffix}_{}", place.index), str::to_owned);
@@ -58,7 +62,8 @@ impl Call {
             index: told.index,
             is_custom: told.custom.is_some(),
             call_id,
-            name: told.name().map_or("\"\"", RawValue::get).to_owned(),
+            name: Value::from(name).to_string(),
+            namespace: namespace.map(|namespace| Value::from(namespace).to_string()),
             given: String::new(),
         };
         call.place.push_added(&call.json(), events);
@@ -95,8 +100,9 @@ impl Call {
 
     fn json(&self) -> String {
         let (kind, member) = if self.is_custom { ("custom_tool_call", "input") } else { ("function_call", "arguments") };
+        let namespace = self.namespace.as_ref().map(|namespace| format!(",\"namespace\":{namespace}")).unwrap_or_default();
         format!(
-            r#"{{"id":"{}","type":"{kind}","status":"{}","call_id":{},"name":{},"{member}":"{}"}}"#,
+            r#"{{"id":"{}","type":"{kind}","status":"{}","call_id":{},"name":{}{namespace},"{member}":"{}"}}"#,
             self.place.id,
             self.status,
             Value::from(self.call_id.as_str()),

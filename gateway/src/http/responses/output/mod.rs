@@ -20,6 +20,7 @@ use self::reasoning::Reasoning;
 pub(super) use self::reasoning::ThoughtKind;
 use super::chunk::ToolCall;
 use super::event_writer::EventWriter;
+use super::namespaces::Namespaces;
 
 /// The end of a response repeats all of it, so all of it is kept. A longer answer fails instead.
 pub(super) const KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -61,6 +62,7 @@ pub(super) struct Output {
     suffix: String,
     /// Thoughts that no provider signed are sealed as well: the client asked for what it can hand back.
     seals_all_thoughts: bool,
+    namespaces: Namespaces,
     message: Option<Message>,
     reasoning: Option<Reasoning>,
     calls: Vec<Call>,
@@ -71,8 +73,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(seals_all_thoughts: bool) -> Self {
-        Self { seals_all_thoughts, ..Self::default() }
+    pub(super) fn new(seals_all_thoughts: bool, namespaces: Namespaces) -> Self {
+        Self { seals_all_thoughts, namespaces, ..Self::default() }
     }
 
     /// What the ids of its items are made of; called before the first of them.
@@ -115,7 +117,7 @@ impl Output {
         }
         self.close(COMPLETED, events);
         let place = self.next_place(if told.custom.is_some() { "ctc" } else { "fc" });
-        let call = Call::begin(place, &self.suffix, told, events);
+        let call = Call::begin(place, (&self.suffix, &self.namespaces), told, events);
         self.calls.push(call);
     }
 

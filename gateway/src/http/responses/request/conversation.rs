@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct ChatMessage<'a> {
-    role: Cow<'a, str>,
+    role: &'static str,
     content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a RawValue>,
@@ -46,13 +46,13 @@ enum Called<'a> {
 
 #[derive(Debug, Serialize)]
 struct Function<'a> {
-    name: &'a RawValue,
+    name: Cow<'a, RawValue>,
     arguments: &'a RawValue,
 }
 
 #[derive(Debug, Serialize)]
 struct Custom<'a> {
-    name: &'a RawValue,
+    name: Cow<'a, RawValue>,
     input: &'a RawValue,
 }
 
@@ -105,12 +105,12 @@ impl<'a> Conversation<'a> {
             ItemKind::Message => self.message(item, place),
             ItemKind::Reasoning => self.turn().thoughts.add(item, place),
             ItemKind::FunctionCall => {
-                let name = item.text("name", item.name, place)?;
+                let name = item.called(place)?;
                 let arguments = item.text("arguments", item.arguments, place)?;
                 self.call(item, Called::Function { function: Function { name, arguments } }, place)
             }
             ItemKind::CustomToolCall => {
-                let (name, input) = (item.text("name", item.name, place)?, item.text("input", item.input, place)?);
+                let (name, input) = (item.called(place)?, item.text("input", item.input, place)?);
                 self.call(item, Called::Custom { custom: Custom { name, input } }, place)
             }
             ItemKind::ToolOutput => self.output(item, place),
@@ -118,13 +118,18 @@ impl<'a> Conversation<'a> {
     }
 
     fn message(&mut self, item: &Item<'a>, place: &str) -> Result<(), ApiError> {
-        let role = item.role.clone().unwrap_or_default();
+        let role = item.role.as_deref().unwrap_or_default();
         let given = parts(item.needed("content", item.content, place)?, &format!("{place}.content"))?;
-        match &*role {
+        match role {
             "assistant" => self.turn().said.extend(given),
-            "user" | "system" | "developer" => {
+            "user" => {
                 self.end_turn();
-                self.push(role, Content::of(given));
+                self.push("user", Content::of(given));
+            }
+            // The one is OpenAI's newer word for the other, and other providers know only the older.
+            "system" | "developer" => {
+                self.end_turn();
+                self.push("system", Content::of(given));
             }
             _ => {
                 let message = format!("{place}.role must be one of user, assistant, system, developer");
@@ -148,12 +153,7 @@ impl<'a> Conversation<'a> {
         let (mut texts, seen): (Vec<ChatPart<'a>>, Vec<ChatPart<'a>>) = given.into_iter().partition(ChatPart::is_text);
         let content =
             if texts.len() == 1 { Content::of(std::mem::take(&mut texts)) } else { Content::Text(lines(texts.iter().filter_map(words))) };
-        self.messages.push(ChatMessage {
-            role: Cow::Borrowed("tool"),
-            content: Some(content),
-            tool_call_id: Some(id),
-            ..ChatMessage::default()
-        });
+        self.messages.push(ChatMessage { role: "tool", content: Some(content), tool_call_id: Some(id), ..ChatMessage::default() });
         let whose = serde_json::from_str::<String>(id.get()).unwrap_or_default();
         for part in seen {
             self.shown.push(ChatPart::text(json_text(&format!("{} from tool call {whose}:", part.noun()))));
@@ -162,8 +162,8 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    fn push(&mut self, role: impl Into<Cow<'a, str>>, content: Content<'a>) {
-        self.messages.push(ChatMessage { role: role.into(), content: Some(content), ..ChatMessage::default() });
+    fn push(&mut self, role: &'static str, content: Content<'a>) {
+        self.messages.push(ChatMessage { role, content: Some(content), ..ChatMessage::default() });
     }
 
     /// The model's turn, begun where there is none.
@@ -181,7 +181,7 @@ impl<'a> Conversation<'a> {
         let Some(Turn { thoughts, said, calls }) = self.turn.take() else { return };
         let plain = thoughts.plain();
         self.messages.push(ChatMessage {
-            role: Cow::Borrowed("assistant"),
+            role: "assistant",
             content: if said.is_empty() { None } else { Some(Content::of(said)) },
             reasoning: plain.clone(),
             reasoning_content: plain,

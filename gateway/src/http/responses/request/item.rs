@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::part::json_text;
 use crate::http::error::ApiError;
+use crate::http::responses::namespaces::one_name;
 
 /// Members it has not are absent.
 #[derive(Debug, Deserialize)]
@@ -21,7 +23,9 @@ pub(super) struct Item<'a> {
     #[serde(borrow)]
     pub call_id: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub name: Option<&'a RawValue>,
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    namespace: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub arguments: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -64,6 +68,15 @@ impl<'a> Item<'a> {
                 Err(ApiError::bad_request(format!("{place}.type"), message))
             }
             Some(kind) => Err(ApiError::bad_request(format!("{place}.type"), format!("{place}: items of type {kind} are not supported"))),
+        }
+    }
+
+    /// The name that is called, as chat has it.
+    pub(super) fn called(&self, place: &str) -> Result<Cow<'a, RawValue>, ApiError> {
+        let name = self.text("name", self.name, place)?;
+        match &self.namespace {
+            None => Ok(Cow::Borrowed(name)),
+            Some(namespace) => Ok(json_text(&one_name(namespace, &serde_json::from_str::<String>(name.get()).unwrap_or_default()))),
         }
     }
 

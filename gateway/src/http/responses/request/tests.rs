@@ -75,7 +75,7 @@ fn messages_of_every_role_and_part() {
         messages,
         json!([
             { "role": "system", "content": "One" },
-            { "role": "developer", "content": "Two" },
+            { "role": "system", "content": "Two" },
             { "role": "user", "content": [
                 { "type": "text", "text": "Look", "cache_control": { "type": "ephemeral" } },
                 { "type": "image_url", "image_url": { "url": "https://x.example/a.png", "detail": "low" } },
@@ -197,6 +197,32 @@ fn tools_and_choices_have_chats_form() {
 }
 
 #[test]
+fn functions_of_a_namespace_have_one_name_in_chat() {
+    let body = json!({
+        "model": "m",
+        "input": [
+            { "type": "function_call", "call_id": "a", "namespace": "agents", "name": "spawn", "arguments": "{}" },
+            { "type": "function_call_output", "call_id": "a", "output": "done" },
+        ],
+        "tools": [{ "type": "namespace", "name": "agents", "description": "d", "tools": [{ "type": "function", "name": "spawn" }, { "type": "function", "name": "stop" }] }],
+        "tool_choice": { "type": "function", "namespace": "agents", "name": "stop" },
+    });
+    let chat = chat_of(body.clone());
+    let names = json!(["agents__spawn", "agents__stop"]);
+    assert_eq!(json!([chat["tools"][0]["function"]["name"], chat["tools"][1]["function"]["name"]]), names);
+    assert_eq!(
+        (&chat["messages"][0]["tool_calls"][0]["function"]["name"], &chat["tool_choice"]["function"]["name"]),
+        (&names[0], &names[1])
+    );
+    let echo = read(&body).unwrap().echo;
+    assert_eq!(echo.namespaces.find("agents__spawn"), Some(("agents", "spawn")));
+    let repeated: Value = serde_json::from_str(&format!("{{{}}}", echo.members)).unwrap();
+    assert_eq!(repeated["tools"], body["tools"]);
+    let nested = json!([{ "type": "namespace", "name": "agents", "tools": [{ "type": "web_search" }] }]);
+    assert_eq!(refusal(&json!({ "model": "m", "input": "x", "tools": nested })).0, "tools[0].tools[0].type");
+}
+
+#[test]
 fn formats_verbosity_reasoning_and_logprobs_have_chats_names() {
     let schema = json!({ "type": "object" });
     let format = json!({ "type": "json_schema", "name": "n", "schema": schema, "strict": true });
@@ -275,9 +301,7 @@ fn what_needs_a_memory_is_refused_by_name() {
 
 #[test]
 fn tools_that_openai_runs_are_refused_by_place() {
-    for kind in
-        ["web_search", "file_search", "computer_use_preview", "code_interpreter", "mcp", "image_generation", "local_shell", "namespace"]
-    {
+    for kind in ["web_search", "file_search", "computer_use_preview", "code_interpreter", "mcp", "image_generation", "local_shell"] {
         let (param, message) =
             refusal(&json!({ "model": "m", "input": "x", "tools": [{ "type": "function", "name": "f" }, { "type": kind }] }));
         assert!(param == "tools[1].type" && message.contains(kind), "{param}: {message}");

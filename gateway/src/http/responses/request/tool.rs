@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::part::json_text;
 use crate::http::error::ApiError;
+use crate::http::responses::namespaces::{Namespaces, one_name};
 
 /// OpenRouter's own tools go by its name: they are passed on to it.
 const OPENROUTERS: &str = "openrouter:";
@@ -33,6 +35,9 @@ struct Members<'a> {
     /// What a custom tool's input is to be.
     #[serde(borrow)]
     format: Option<&'a RawValue>,
+    /// What a namespace holds.
+    #[serde(borrow)]
+    tools: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     cache_control: Option<&'a RawValue>,
 }
@@ -63,7 +68,7 @@ pub(super) enum ChatTool<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Function<'a> {
-    name: &'a RawValue,
+    name: Cow<'a, RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +79,7 @@ pub(super) struct Function<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Custom<'a> {
-    name: &'a RawValue,
+    name: Cow<'a, RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,15 +100,34 @@ pub(in crate::http::responses) enum EchoedTool<'a> {
     AsItCame(&'a RawValue),
 }
 
+/// The tools of a request as chat has them. What stands in a namespace is noted in `namespaces`.
+pub(super) fn chat_tools<'a>(tools: &[Tool<'a>], namespaces: &mut Namespaces) -> Result<Vec<ChatTool<'a>>, ApiError> {
+    let mut chat = Vec::with_capacity(tools.len());
+    for (index, tool) in tools.iter().enumerate() {
+        let place = format!("tools[{index}]");
+        if tool.members.kind == "namespace" {
+            tool.push_namespace(&place, namespaces, &mut chat)?;
+        } else {
+            chat.push(tool.chat(&place, |name| Cow::Borrowed(name))?);
+        }
+    }
+    Ok(chat)
+}
+
 impl<'a> Tool<'a> {
-    /// `place` is where it stands.
-    pub(super) fn chat(&self, place: &str) -> Result<ChatTool<'a>, ApiError> {
-        let Members { kind, name, description, parameters, strict, format, cache_control } = &self.members;
+    /// `place` is where it stands, `in_chat` gives the name it goes by there.
+    fn chat(&self, place: &str, in_chat: impl FnOnce(&'a RawValue) -> Cow<'a, RawValue>) -> Result<ChatTool<'a>, ApiError> {
+        let Members { kind, description, parameters, strict, format, cache_control, .. } = &self.members;
         let (description, parameters, strict, cache_control) = (*description, *parameters, *strict, *cache_control);
-        let named = || name.ok_or_else(|| ApiError::bad_request(format!("{place}.name"), format!("{place}.name is required")));
         match &**kind {
-            "function" => Ok(ChatTool::Function { function: Function { name: named()?, description, parameters, strict }, cache_control }),
-            "custom" => Ok(ChatTool::Custom { custom: Custom { name: named()?, description, format: format.map(grammar) } }),
+            "function" => {
+                let function = Function { name: in_chat(self.name(place)?), description, parameters, strict };
+                Ok(ChatTool::Function { function, cache_control })
+            }
+            "custom" => {
+                let custom = Custom { name: in_chat(self.name(place)?), description, format: format.map(grammar) };
+                Ok(ChatTool::Custom { custom })
+            }
             kind if kind.starts_with(OPENROUTERS) => Ok(ChatTool::AsItCame(self.raw)),
             kind => {
                 let message =
@@ -111,6 +135,22 @@ impl<'a> Tool<'a> {
                 Err(ApiError::bad_request(format!("{place}.type"), message))
             }
         }
+    }
+
+    fn push_namespace(&self, place: &str, namespaces: &mut Namespaces, chat: &mut Vec<ChatTool<'a>>) -> Result<(), ApiError> {
+        let namespace: String = text(self.name(place)?);
+        for (index, raw) in self.members.tools.iter().flatten().enumerate() {
+            let place = format!("{place}.tools[{index}]");
+            let tool: Tool<'a> =
+                serde_json::from_str(raw.get()).map_err(|error| ApiError::bad_request(&*place, format!("{place}: {error}")))?;
+            chat.push(tool.chat(&place, |name| json_text(&namespaces.add(&namespace, &text(name))))?);
+        }
+        Ok(())
+    }
+
+    fn name(&self, place: &str) -> Result<&'a RawValue, ApiError> {
+        let name = self.members.name.filter(|name| name.get().starts_with('"'));
+        name.ok_or_else(|| ApiError::bad_request(format!("{place}.name"), format!("{place}.name is required")))
     }
 
     pub(in crate::http::responses) fn echoed(&self) -> EchoedTool<'a> {
@@ -133,6 +173,11 @@ fn grammar(format: &RawValue) -> Value {
     }
 }
 
+/// The contents of a JSON string.
+fn text(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
 /// `tool_choice` as chat has it.
 pub(super) fn tool_choice(raw: &RawValue) -> Result<Value, ApiError> {
     let wrong = || {
@@ -147,6 +192,7 @@ pub(super) fn tool_choice(raw: &RawValue) -> Result<Value, ApiError> {
 
 fn named_tool(choice: &Value) -> Option<Value> {
     let (kind, name) = (choice["type"].as_str()?, choice["name"].as_str()?);
+    let name = choice["namespace"].as_str().map_or_else(|| name.to_owned(), |namespace| one_name(namespace, name));
     match kind {
         "function" | "custom" => Some(json!({ "type": kind, kind: { "name": name } })),
         _ => None,
