@@ -26,6 +26,8 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 1)
 SEED = int(os.environ.get("FAULT_SEED") or time.time_ns() % 1_000_000_000)
 # A gate that learns waits for the lease of a gateway that was killed, and holds of its requests end by their deadline.
 IDLE_SECONDS = 150
+# Nothing is lost but the time: every answer that began comes to its end.
+PLANNED = {"rolling_restart"}
 # A second is promised; the machine that tests may be busy.
 KNOWN_SECONDS = 5
 
@@ -68,6 +70,12 @@ class Tolerant(Traffic):
                 self.stop.wait(0.05)
 
 
+def broken_answers(traffic: Traffic) -> list[Asked]:
+    """Answers that began and did not come to the end that their upstream gave them."""
+    whole = [asked for asked in traffic.asked if asked.status == 200 and not asked.kind.fails and asked.kind.leaves_after_bytes is None]
+    return [asked for asked in whole if not asked.complete and "cut=" not in asked.kind.script]
+
+
 class Elsewhere:
     """Another gateway of the same deployment."""
 
@@ -88,6 +96,8 @@ def fault_round(cluster: Cluster, books: Books, fault, seed: int) -> None:
     for customer in books.customers:
         cluster.tollgate.idle_account(customer.account, IDLE_SECONDS)
     books.check(traffic)
+    if fault.__name__ in PLANNED:
+        books.expect(not (broken := broken_answers(traffic)), f"answers were broken off: {broken[:5]}")
 
 
 def wait_known(urls: list[str], key: str) -> None:

@@ -45,7 +45,7 @@ class Harm:
     """What can be done to a cluster. `told` says more about the fault that was caused last."""
 
     ALL = [
-        "roles", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
+        "roles", "rolling_restart", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
         "nats", "nats_one_by_one", "messages", "poison",
         "flush", "flush_two_ledgers", "redis", "restored", "restored_files",
         "postgres", "clickhouse", "clickhouse_insert",
@@ -66,6 +66,18 @@ class Harm:
         for name in names:
             self.kill_and_start(name, rng.uniform(0, 1))
             time.sleep(rng.uniform(0, 2))
+
+    def rolling_restart(self, rng: random.Random) -> None:
+        """One process after the other ends in its own time and comes back, as an upgrade would have it."""
+        longest = 0.0
+        for name in [*GATEWAYS, "ledger", "projector"]:
+            begin = time.monotonic()
+            self.cluster.stop_role(name)
+            longest = max(longest, time.monotonic() - begin)
+            self.cluster.start_role(name)
+            self.wait_ready(name)
+            time.sleep(rng.uniform(0, 0.5))
+        self.told = f"ended within {longest:.1f} s"
 
     def kill_and_start(self, role: str, pause: float) -> None:
         self.cluster.kill_role(role)

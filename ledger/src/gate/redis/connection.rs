@@ -66,6 +66,13 @@ impl Connections {
         })
     }
 
+    /// Says hello, with the server's own words where it does not let us in.
+    pub async fn greet(&self) -> Result<(), RedisError> {
+        let (connection, _) = self.lane(Lane::Slow);
+        let mut ping = Cmd::new();
+        ping.arg("PING").query_async(&mut connection.clone()).await
+    }
+
     pub async fn query<T: FromRedisValue>(&self, lane: Lane, command: &Cmd) -> Result<T, Failed> {
         let (connection, timeout) = self.lane(lane);
         let first = tokio::time::timeout(timeout, command.query_async(&mut connection.clone())).await;

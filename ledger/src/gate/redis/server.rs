@@ -10,7 +10,7 @@ use crate::protocol::GateError;
 /// Why a server is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisGateError {
-    #[error("balance gate's server cannot be reached")]
+    #[error("balance gate's server cannot be used")]
     Connect(#[from] RedisError),
     #[error("balance gate's server does not answer")]
     Gate(#[from] GateError),
@@ -37,6 +37,11 @@ impl RedisGateError {
     pub(super) fn into_gate_error(self) -> GateError {
         match self {
             Self::Gate(error) => error,
+            // Also where it does not let us in any more: a password that is being changed is waited for.
+            Self::Connect(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "balance gate's server cannot be used");
+                GateError::Unavailable
+            }
             other => {
                 tracing::error!(error = &other as &dyn std::error::Error, "balance gate's server is not used");
                 GateError::Corrupt { reason: other.to_string() }
@@ -47,6 +52,7 @@ impl RedisGateError {
 
 /// Fails where money would be lost silently; warns of what survives less than it should.
 pub(super) async fn check(connections: &Connections) -> Result<(), RedisGateError> {
+    connections.greet().await?;
     let info = info(connections).await.map_err(GateError::from)?;
     let version = info.get("valkey_version").or_else(|| info.get("redis_version")).cloned().unwrap_or_default();
     let major_minor: Vec<u32> = version.split('.').take(2).filter_map(|part| part.parse().ok()).collect();

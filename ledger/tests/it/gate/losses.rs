@@ -228,6 +228,27 @@ async fn processes_that_spread_accounts_over_other_numbers_of_shards_do_not_shar
     assert!(matches!(gate.status().await, Ok(GateStatus::Open { .. })));
 }
 
+/// Nothing is gained by waiting: whoever starts the process has to mend it, and is told what.
+#[tokio::test]
+async fn a_wrong_password_and_an_evicting_server_are_no_servers_that_are_away() {
+    let server = Server::start().await;
+    server.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    let refused = BalanceGate::redis(&server.url(), server.options()).await.unwrap_err();
+    assert!(refused.to_string().contains("noeviction") && !refused.is_away(), "{refused}");
+    server.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
+    server.run(&["CONFIG", "SET", "requirepass", "right"]).await;
+    let with = |password: &str| server.url().replace("redis://", &format!("redis://:{password}@"));
+    for url in [server.url(), with("wrong-one")] {
+        let refused = BalanceGate::redis(&url, server.options()).await.unwrap_err();
+        let told = std::iter::successors(Some(&refused as &dyn std::error::Error), |error| error.source()).map(ToString::to_string);
+        let told = told.collect::<Vec<_>>().join(": ");
+        assert!(!refused.is_away(), "{told}");
+        assert!(told.to_lowercase().contains("auth") || told.contains("WRONGPASS"), "{told}");
+        assert!(!told.contains("wrong-one"), "{told}");
+    }
+    assert!(BalanceGate::redis(&with("right"), server.options()).await.unwrap().status().await.is_ok());
+}
+
 #[tokio::test]
 async fn a_process_that_began_without_the_server_uses_it_once_it_is_there() {
     let mut server = Server::start().await;
