@@ -108,7 +108,7 @@ pub(super) fn chat_tools<'a>(tools: &[Tool<'a>], namespaces: &mut Namespaces) ->
         if tool.members.kind == "namespace" {
             tool.push_namespace(&place, namespaces, &mut chat)?;
         } else {
-            chat.push(tool.chat(&place, |name| Cow::Borrowed(name))?);
+            chat.push(tool.chat(&place, Cow::Borrowed)?);
         }
     }
     Ok(chat)
