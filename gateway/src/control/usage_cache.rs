@@ -64,7 +64,10 @@ impl UsageCache {
 }
 
 /// What was answered to one kind of question, and when.
-struct Answers<Q, A>(Mutex<HashMap<Q, (Timestamp, Arc<Vec<A>>)>>);
+struct Answers<Q, A>(Mutex<HashMap<Q, Answer<A>>>);
+
+/// When it was computed, and its rows.
+type Answer<A> = (Timestamp, Arc<Vec<A>>);
 
 impl<Q: Eq + Hash, A> Answers<Q, A> {
     fn new() -> Self {
