@@ -107,9 +107,11 @@ async fn view(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], no
 /// The same of a key that was just changed. The change is made: what nobody can tell now (the balance gate or statistics are away) is
 /// left out, so that nobody takes it for refused.
 async fn view_of_changed(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], now: Timestamp) -> AppKey {
-    let spend = dashboard.services.gate.key_spend(now, key.id).await.unwrap_or_default();
     let series = series(dashboard, &key, now).await.unwrap_or_default();
-    written(dashboard, key, names, (spend, series))
+    match dashboard.services.gate.key_spend(now, key.id).await {
+        Ok(spend) => written(dashboard, key, names, (spend, series)),
+        Err(_) => AppKey { limit_remaining: None, ..written(dashboard, key, names, (KeySpend::default(), series)) },
+    }
 }
 
 fn written(dashboard: &Dashboard, key: ApiKey, names: &[(UserId, String)], (spend, series): (KeySpend, Vec<KeyDay>)) -> AppKey {

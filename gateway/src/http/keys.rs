@@ -312,8 +312,10 @@ async fn update_key(
         refuse_own(&administrator, &hash, "disable")?;
     }
     let key = services.control.change_key(&administrator.act(), &hash, |key| body.apply(key)).await?;
-    // The change is made: a gate that is away must not let it look refused.
-    let spend = services.gate.key_spend(administrator.0.now, key.id).await.unwrap_or_default();
+    // The change is made: a gate that is away must not let it look refused. What is left is not told then.
+    let Ok(spend) = services.gate.key_spend(administrator.0.now, key.id).await else {
+        return Ok(Data { data: KeyView { limit_remaining: None, ..written(key, None, KeySpend::default()) } });
+    };
     Ok(Data { data: written(key, None, spend) })
 }
 

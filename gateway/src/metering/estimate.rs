@@ -237,9 +237,12 @@ mod tests {
         assert!(with.text > without.text + TOOLS_TOKENS);
         let inline = r#"[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"AAAAAAAAAAAAAAAA"}}]}]"#;
         assert!(prompt_tokens_max(inline, &[]).text < 64);
-        for file in
-            [r#"{"file_id":"file-1"}"#, r#"{"file_data":"https://example.com/600-pages.pdf"}"#, r#"{"file_id":"file-1","file_data":null}"#]
-        {
+        for file in [
+            r#"{"file_id":"file-1"}"#,
+            r#"{"file_data":"https://example.com/600-pages.pdf"}"#,
+            r#"{"file_data":"https\u003a//a.example/b"}"#,
+            r#"{"file_id":"file-1","file_data":null}"#,
+        ] {
             let elsewhere = format!(r#"[{{"role":"user","content":[{{"type":"file","file":{file}}}]}}]"#);
             assert!(prompt_tokens_max(&elsewhere, &[]).text > FILE_TOKENS_MAX, "{file}");
         }

@@ -79,7 +79,7 @@ fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
 
 /// Whether a string is the data itself, not the address of it.
 fn is_inline(data: &str) -> bool {
-    data.starts_with("\"data:") || data.starts_with('"') && !data.contains(':')
+    data.starts_with("\"data:") || data.starts_with('"') && !data.contains([':', '\\'])
 }
 
 /// A string without its quotes; any other value as it stands.

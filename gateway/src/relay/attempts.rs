@@ -165,9 +165,7 @@ impl<'a> Attempts<'a> {
                 self.again = Some(Arc::clone(&endpoint));
             }
             // Another model of a channel that answers may do better; one that cannot be reached, or is silent, is not asked again.
-            Blame::Channel if error.upstream_status.is_none() || error.error_type == ErrorType::Timeout => {
-                self.failed_channels.push(channel.id)
-            }
+            Blame::Channel if is_silent(&error) => self.failed_channels.push(channel.id),
             Blame::Key | Blame::RateLimited => self.failed_channels.push(channel.id),
             Blame::Channel | Blame::Endpoint | Blame::Nobody => {}
         }
@@ -419,13 +417,15 @@ impl<'a> Attempts<'a> {
 
     fn nothing_answered(&self) -> ApiError {
         let Some(error) = &self.last_error else {
-            if let Some(refusal) = self.skipped {
-                return nothing_tried(refusal);
-            }
             if self.made.iter().any(|attempt| attempt.outcome == HOLD_REFUSED) {
-                return ApiError::payment_required("The balance does not cover this request at the providers that could be asked.")
+                let message = "The balance, or the limit of the key, does not cover this request at the providers that can be asked now.";
+                return ApiError::payment_required(message)
+                    .with_metadata("limit_source", "openrouter_credits")
                     .with_metadata("reason", "weight_exceeds_budget")
                     .with_metadata("remedy_hint", "Add credits to the account, or ask for fewer max_tokens.");
+            }
+            if let Some(refusal) = self.skipped {
+                return nothing_tried(refusal);
             }
             return ApiError::new(ErrorType::ProviderUnavailable, "No provider could be tried in time; nothing was charged.");
         };
@@ -444,6 +444,11 @@ impl<'a> Attempts<'a> {
             None => answer,
         }
     }
+}
+
+/// It could not be reached, or began to answer and said nothing more: other than one that says itself that it took too long.
+fn is_silent(error: &AttemptError) -> bool {
+    error.upstream_status.is_none_or(|status| status < 400 && error.error_type == ErrorType::Timeout)
 }
 
 /// Why a request was given up whose client is gone; nobody reads it.

@@ -265,7 +265,10 @@ mod tests {
         let hidden = value(std::str::from_utf8(&out).unwrap())["choices"][0]["delta"].clone();
         assert_eq!(hidden, json!({ "role": "assistant", "content": "A\u{e9}\"B\"" }), "whatever the provider makes of it");
         assert_eq!(delta(r#"{"choices":[{"delta":{"content":[]}}]}"#)["content"], "");
-        assert_eq!(delta(r#"{"choices":[{"delta":{"content":[1,{"odd":2}],"reasoning":"a"}}]}"#)["reasoning"], "a");
+        assert_eq!(delta(r#"{"choices":[{"delta":{"content":[{"type":"text","text":"A"},"B"],"reasoning":"a"}}]}"#)["content"], "A");
+        let pictured = r#"[{"type":"text","text":"A"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]"#;
+        let kept = delta(&format!(r#"{{"choices":[{{"delta":{{"content":{pictured}}}}}]}}"#))["content"].clone();
+        assert_eq!(kept, serde_json::from_str::<Value>(pictured).unwrap(), "pictures are not lost");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use serde_json::value::RawValue;
 
 use super::chat_answer::{ChatAnswer, Choice};
-use super::content::{Said, said};
+use super::content::{Said, has_more_than_words, said};
 use super::members::Span;
 
 /// What is written in place of some bytes of a choice.
@@ -95,9 +95,14 @@ pub(super) fn write_choices(answer: &ChatAnswer, choices: Span, hides_reasoning:
     out.extend_from_slice(&data[copied..choices.end as usize]);
 }
 
-/// The value of `content`, and what was thought as a member of its own.
+/// The value of `content`, and what was thought as a member of its own. A list that has more than words stays one.
 fn write_parts(list: &str, shows_thoughts: bool, out: &mut BytesMut) {
-    let said = serde_json::from_str::<&RawValue>(list).map(said).unwrap_or_default();
+    let parts = serde_json::from_str::<&RawValue>(list).ok().filter(|parts| !has_more_than_words(parts));
+    let Some(parts) = parts else {
+        out.extend_from_slice(list.as_bytes());
+        return;
+    };
+    let said = said(parts);
     let write = |is_thought: bool, out: &mut BytesMut| {
         let words = said.iter().filter_map(|said| match said {
             Said::Text(words) if !is_thought => Some(words),

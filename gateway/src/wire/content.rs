@@ -14,6 +14,8 @@ pub enum Said<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Part<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<&'a RawValue>,
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -38,6 +40,13 @@ pub fn said(content: &RawValue) -> Vec<Said<'_>> {
     said
 }
 
+/// Whether a list has parts that are no words, such as pictures. Mistral's references are nothing to show.
+pub fn has_more_than_words(content: &RawValue) -> bool {
+    parts(content)
+        .iter()
+        .any(|part| part.text.is_none() && part.thinking.is_none() && part.kind.map(RawValue::get) != Some("\"reference\""))
+}
+
 /// A JSON string that is not empty.
 pub fn has_text(raw: &RawValue) -> bool {
     raw.get().len() > 2 && raw.get().starts_with('"')
@@ -49,5 +58,6 @@ pub fn text(raw: &RawValue) -> Cow<'_, str> {
 }
 
 fn parts(list: &RawValue) -> Vec<Part<'_>> {
-    serde_json::from_str(list.get()).unwrap_or_default()
+    let elements: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+    elements.into_iter().filter_map(|element| serde_json::from_str(element.get()).ok()).collect()
 }

@@ -58,6 +58,13 @@ pub struct StoredChannel {
     pub models: Vec<StoredModel>,
 }
 
+impl StoredChannel {
+    /// Whether nobody changed it since, nor sealed its keys anew.
+    fn is_still(&self, read: &Self) -> bool {
+        self.updated_at == read.updated_at && self.sealed_api_key == read.sealed_api_key && self.sealed_api_keys == read.sealed_api_keys
+    }
+}
+
 /// The price a model of a channel has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredModel {
@@ -207,7 +214,7 @@ impl ControlStore {
             let row: Option<ChannelRow> = sqlx::query_as(CHANNEL).bind(&id).fetch_optional(&mut *transaction).await?;
             let rows: Vec<ModelRow> = sqlx::query_as(MODELS).bind(&id).bind(act.at.micros()).fetch_all(&mut *transaction).await?;
             let before = row.map(|row| stored_channel(row, rows)).transpose()?;
-            if expected.is_some_and(|expected| before.as_ref().is_none_or(|before| before.updated_at != expected.updated_at)) {
+            if expected.is_some_and(|expected| before.as_ref().is_none_or(|before| !before.is_still(expected))) {
                 return Err(StoreError::Changed("channel"));
             }
             let upsert = sqlx::query(UPSERT)

@@ -314,9 +314,12 @@ impl Events {
 
     fn tool_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
         let function = call.function.as_ref();
-        let index = match self.tools.get(&call.index).filter(|block| block.is_of(call.id)) {
-            Some(block) => block.index,
-            None => self.open_tool(call, out),
+        let is_named = function.is_some_and(|function| function.name.is_some_and(has_text));
+        let index = match self.tools.get(&call.index) {
+            Some(block) if !(is_named && block.is_of_another(call.id)) => block.index,
+            // Nobody can answer a call of nothing.
+            _ if !is_named => return,
+            _ => self.open_tool(call, out),
         };
         if let Some(arguments) = function.and_then(|function| function.arguments).filter(|raw| raw.get().len() > 2) {
             // A host that writes an object where a text of one should be.
@@ -406,9 +409,9 @@ impl Events {
 }
 
 impl ToolBlock {
-    /// Whether a piece is of this call: pieces after the first need not name it.
-    fn is_of(&self, id: Option<&RawValue>) -> bool {
-        id.filter(|id| has_text(id)).is_none_or(|id| self.id == "\"\"" || self.id == id.get())
+    /// Whether this is another call's id.
+    fn is_of_another(&self, id: Option<&RawValue>) -> bool {
+        id.is_some_and(|id| has_text(id) && self.id != "\"\"" && self.id != id.get())
     }
 }
 

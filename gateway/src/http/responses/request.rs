@@ -282,8 +282,12 @@ fn copied_members(text: &str) -> Result<String, ApiError> {
     for member in members(text) {
         let member = member.map_err(|error| ApiError::invalid(format!("request body: {error}")))?;
         let (name, value) = (member.key.resolve(text.as_bytes()), member.value.of_str(text));
-        if let Some((_, here)) = CHATS_OWN.iter().find(|(own, _)| *own == name && value != "null") {
-            return Err(ApiError::bad_request(&*name, format!("{name} is not a parameter of this endpoint; use {here}")));
+        if let Some((_, here)) = CHATS_OWN.iter().find(|(own, _)| *own == name) {
+            if value != "null" {
+                return Err(ApiError::bad_request(&*name, format!("{name} is not a parameter of this endpoint; use {here}")));
+            }
+            // As good as absent: chat would take it for the last word on what stands here by another name.
+            continue;
         }
         if !NOT_COPIED.contains(&&*name) {
             copied.push_str(&format!(",{}:{value}", member.key.quoted().of_str(text)));

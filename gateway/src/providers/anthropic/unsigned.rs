@@ -40,6 +40,7 @@ struct Block<'a> {
 #[derive(Default)]
 struct Turn {
     is_of_the_model: bool,
+    has_result: bool,
     has_only_results: bool,
     has_call: bool,
     begins_with_a_thought: bool,
@@ -73,6 +74,7 @@ pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
         }
         turns.push(Turn {
             is_of_the_model,
+            has_result: signed.iter().any(|(_, block)| block.kind == "tool_result"),
             has_only_results: signed.iter().all(|(_, block)| block.kind == "tool_result"),
             has_call: signed.iter().any(|(_, block)| block.kind == "tool_use"),
             begins_with_a_thought: signed.first().is_some_and(|(_, block)| block.is_thought()),
@@ -83,9 +85,11 @@ pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
 
 /// A loop of calls begins with a thought; what the user says in between begins a new loop.
 fn calls_without_a_thought(turns: &[Turn]) -> bool {
-    let in_the_loop = turns.iter().rev().take_while(|turn| turn.is_of_the_model || turn.has_only_results);
-    let mut said = in_the_loop.filter(|turn| turn.is_of_the_model);
-    said.clone().any(|turn| turn.has_call) && !said.any(|turn| turn.begins_with_a_thought)
+    let Some((last, before)) = turns.split_last() else { return false };
+    let earlier = before.iter().rev().take_while(|turn| turn.is_of_the_model || turn.has_only_results);
+    let mut said = std::iter::once(last).chain(earlier).filter(|turn| turn.is_of_the_model);
+    let is_in_a_loop = last.is_of_the_model || last.has_result;
+    is_in_a_loop && said.clone().any(|turn| turn.has_call) && !said.any(|turn| turn.begins_with_a_thought)
 }
 
 /// The message with these blocks for its content.
@@ -146,6 +150,10 @@ mod tests {
         let unsigned = r#"{"type":"thinking","thinking":"Hm","signature":""}"#;
         let in_a_loop = format!("[{ASKED},{},{RESULT}]", turn(&format!("{unsigned},{CALL}")));
         assert!(without_unsigned_thoughts(&in_a_loop).unwrap().calls_without_a_thought);
+        let and_words =
+            r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"},{"type":"text","text":"Go on"}]}"#;
+        let with_words = format!("[{ASKED},{},{and_words}]", turn(&format!("{unsigned},{CALL}")));
+        assert!(without_unsigned_thoughts(&with_words).unwrap().calls_without_a_thought, "the result stands beside words");
         let after_it = format!("[{ASKED},{},{RESULT},{ASKED}]", turn(&format!("{unsigned},{CALL}")));
         assert!(!without_unsigned_thoughts(&after_it).unwrap().calls_without_a_thought, "a new loop begins");
         let alone = format!("[{ASKED},{},{ASKED}]", turn(unsigned));

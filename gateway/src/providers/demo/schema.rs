@@ -206,11 +206,14 @@ fn integer(schema: &Value, hint: Option<f64>) -> Value {
     json!(value as i64)
 }
 
+/// Whole numbers below this are exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 fn number(schema: &Value, hint: Option<f64>) -> Value {
     let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
     if let Some(step) = bound("multipleOf").filter(|step| *step > 0.0) {
         let least = bound("minimum").or(bound("exclusiveMinimum").map(|least| least + step)).unwrap_or(step);
-        return json!((least / step).ceil() * step);
+        return written((least / step).ceil() * step);
     }
     let (least, most) = (bound("minimum").or(bound("exclusiveMinimum")), bound("maximum").or(bound("exclusiveMaximum")));
     let wanted = hint.unwrap_or(3.5);
@@ -221,7 +224,12 @@ fn number(schema: &Value, hint: Option<f64>) -> Value {
         (_, Some(most)) if wanted >= most => most - 1.0,
         _ => wanted,
     };
-    json!(value)
+    written(value)
+}
+
+/// A whole number as one, as models write it: clients often mean integers where their schema says numbers.
+fn written(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < WHOLE_MAX { json!(value as i64) } else { json!(value) }
 }
 
 #[cfg(test)]
@@ -262,6 +270,7 @@ mod tests {
         assert_eq!(make(json!({ "type": "integer", "maximum": -2 })), json!(-2));
         assert_eq!(make(json!({ "type": "number", "exclusiveMinimum": 3.0, "exclusiveMaximum": 3.5 })), json!(3.25));
         assert_eq!(make(json!({ "type": "number", "multipleOf": 0.5, "minimum": 1.2 })), json!(1.5));
+        assert_eq!(make(json!({ "type": "number", "minimum": 4 })).to_string(), "5");
     }
 
     #[test]

@@ -233,6 +233,17 @@ fn what_a_provider_wants_back_is_sealed_whole() {
     );
 }
 
+/// A whole answer's ciphers have no index, and are two.
+#[test]
+fn ciphers_are_not_glued_together() {
+    let ciphers = r#"[{"type":"reasoning.encrypted","data":"AA","id":"t1"},{"type":"reasoning.encrypted","data":"BB","id":"t2"}]"#;
+    let choice = format!(r#"{{"message":{{"content":"Hi","reasoning_details":{ciphers}}},"finish_reason":"stop"}}"#);
+    let sealed = whole(&choice, echo(false))["output"][0]["encrypted_content"].as_str().unwrap().to_owned();
+    let data: Vec<Value> =
+        unseal(&sealed).unwrap().iter().map(|detail| serde_json::from_str::<Value>(detail.get()).unwrap()["data"].clone()).collect();
+    assert_eq!(data, ["AA", "BB"]);
+}
+
 #[test]
 fn plain_thoughts_are_sealed_for_those_who_ask() {
     let choice = r#"{"message":{"content":"Hi","reasoning":"Hm"},"finish_reason":"stop"}"#;

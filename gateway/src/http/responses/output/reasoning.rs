@@ -55,11 +55,11 @@ impl Reasoning {
         }
     }
 
-    /// Pieces of one detail have its type and its index, and become one again.
+    /// Pieces of one detail have its type and its index, and become one again. Ciphers without an index are whole.
     pub(super) fn remember(&mut self, detail: Map<String, Value>) {
         let is_signed = |detail: &Map<String, Value>| detail.get("signature").is_some_and(|signature| !is_blank(signature));
         match self.details.last_mut() {
-            Some(last) if ["type", "index"].iter().all(|name| last.get(*name) == detail.get(*name)) && !is_signed(last) => {
+            Some(last) if is_a_piece_of(last, &detail) && !is_signed(last) => {
                 detail.into_iter().for_each(|(name, value)| grow(last, name, value));
             }
             _ => self.details.push(detail),
@@ -116,6 +116,14 @@ impl Reasoning {
 fn is_plain(detail: &Map<String, Value>) -> bool {
     let is_words = matches!(detail.get("type").and_then(Value::as_str), Some("reasoning.text" | "reasoning.summary"));
     is_words && ["signature", "data"].iter().all(|name| detail.get(*name).is_none_or(is_blank))
+}
+
+fn is_a_piece_of(last: &Map<String, Value>, detail: &Map<String, Value>) -> bool {
+    let is_same = |name: &str| last.get(name) == detail.get(name);
+    let is_told = |detail: &Map<String, Value>| detail.get("id").is_some_and(|id| !is_blank(id));
+    let has_another_id = !is_same("id") && is_told(last) && is_told(detail);
+    let is_whole = detail.get("index").is_none_or(Value::is_null) && detail.get("type").is_some_and(|kind| kind == "reasoning.encrypted");
+    is_same("type") && is_same("index") && !has_another_id && !is_whole
 }
 
 fn is_blank(value: &Value) -> bool {

@@ -182,7 +182,8 @@ impl<'a> Conversation<'a> {
         let plain = thoughts.plain();
         self.messages.push(ChatMessage {
             role: "assistant",
-            content: if said.is_empty() { None } else { Some(Content::of(said)) },
+            // Thoughts alone: hosts that are not sent them refuse a message of nothing.
+            content: if said.is_empty() && !calls.is_empty() { None } else { Some(Content::of(said)) },
             reasoning: plain.clone(),
             reasoning_content: plain,
             reasoning_details: thoughts.details,

@@ -257,6 +257,19 @@ fn openrouters_members_pass_and_openais_memory_is_not_sent() {
     );
 }
 
+/// Chat takes the last of two members, a null as well: one of its own names must not undo what stands here by another.
+#[test]
+fn chats_own_names_are_nothing_where_they_are_null() {
+    let capped = json!({ "model": "m", "input": "x", "max_output_tokens": 100, "text": { "format": { "type": "json_object" } } });
+    let mut with_nulls = capped.clone();
+    for name in ["messages", "max_tokens", "max_completion_tokens", "response_format", "logprobs", "n"] {
+        with_nulls[name] = Value::Null;
+    }
+    let chat = chat_of(with_nulls);
+    assert_eq!(chat, chat_of(capped));
+    assert_eq!((&chat["max_tokens"], chat.get("response_format").is_some()), (&json!(100), true));
+}
+
 #[test]
 fn the_response_repeats_its_request() {
     let body = json!({
