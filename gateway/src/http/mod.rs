@@ -29,6 +29,7 @@ pub mod responses;
 pub mod routes;
 mod security_headers;
 mod server;
+mod translated;
 
 use std::sync::Arc;
 

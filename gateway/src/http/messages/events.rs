@@ -6,12 +6,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::Body as AxumBody;
 use bytes::Bytes;
-use http_body::{Body, Frame as BodyFrame};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +15,7 @@ use super::lenient::{or_default, readable};
 use super::message::{stop_reason, with_calls};
 use super::usage::{NOTHING_YET, NativeUsage, usage_json};
 use crate::http::error::anthropic_error_json;
+use crate::http::translated;
 use crate::wire::content::{Said, has_text, said};
 use crate::wire::members::members;
 use crate::wire::{Frame, SseFramer};
@@ -27,40 +24,9 @@ use crate::wire::{Frame, SseFramer};
 const COMMENT: &str = ": waiting for the provider\n\n";
 const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
-/// A client's body: the relay's, translated.
-pub(super) struct EventBody {
-    inner: AxumBody,
-    events: Events,
-}
-
-impl EventBody {
-    pub(super) fn new(inner: AxumBody) -> Self {
-        Self { inner, events: Events::default() }
-    }
-}
-
-impl Body for EventBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, axum::Error>>> {
-        loop {
-            let frame = match Pin::new(&mut self.inner).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => frame,
-                other => return other,
-            };
-            let Ok(data) = frame.into_data() else { continue };
-            let out = self.events.push(data);
-            if !out.is_empty() {
-                return Poll::Ready(Some(Ok(BodyFrame::data(out))));
-            }
-        }
-    }
-}
-
 /// The state of one stream.
 #[derive(Default)]
-struct Events {
+pub(super) struct Events {
     framer: SseFramer,
     has_begun: bool,
     has_ended: bool,
@@ -191,7 +157,7 @@ struct NativeEvent<'a> {
     usage: Option<&'a RawValue>,
 }
 
-impl Events {
+impl translated::Events for Events {
     fn push(&mut self, data: Bytes) -> Bytes {
         let mut out = String::new();
         self.framer.push(data);
@@ -205,7 +171,9 @@ impl Events {
         }
         Bytes::from(out)
     }
+}
 
+impl Events {
     fn chunk(&mut self, data: &[u8], out: &mut String) {
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
             tracing::error!("a frame of the relay could not be read in Anthropic's dialect");

@@ -16,19 +16,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::HeaderValue;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
-use http_body_util::BodyExt;
 use schemas::Timestamp;
 use serde::Serialize;
 
-use self::events::EventBody;
+use self::events::Events;
 use crate::access;
 use crate::app::AppState;
 use crate::control::catalog::Catalog;
 use crate::http::body::read_body;
 use crate::http::chat::{self, ChatRequest, Inbound};
 use crate::http::error::{ApiError, Dialect};
+use crate::http::translated::translated;
 use crate::metering::count::count_prompt;
 
 /// What Anthropic's SDKs show as the request's id.
@@ -65,16 +65,7 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
         // Errors are rendered in this dialect where they arise.
         return Ok(response);
     }
-    let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let (mut head, body) = response.into_parts();
-    if is_stream {
-        return Ok(Response::from_parts(head, Body::new(EventBody::new(body))));
-    }
-    let whole = body.collect().await.map_err(ApiError::internal)?.to_bytes();
-    let message = message::message(&whole).ok_or_else(|| ApiError::internal("an answer of ours could not be read"))?;
-    head.headers.remove(CONTENT_LENGTH);
-    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(Response::from_parts(head, Body::from(message)))
+    translated(response, (), |()| Events::default(), |answer, ()| message::message(answer)).await
 }
 
 /// What a client wants to try, in one line: it may name each in a header of its own.

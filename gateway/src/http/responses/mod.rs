@@ -22,14 +22,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
 
-use self::events::EventBody;
+use self::answer::{Answer, now};
+use self::events::Events;
 use crate::app::AppState;
 use crate::http::chat::{self, Inbound};
 use crate::http::error::{ApiError, Dialect};
+use crate::http::translated::translated;
 
 /// Answers a Responses request, streaming or not.
 #[utoipa::path(post, path = "/responses", tag = "inference", security(("key" = [])),
@@ -56,14 +56,5 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
         return Ok(response);
     }
     let echo = echo.ok_or_else(|| ApiError::internal("an answer to a request that was not read"))?;
-    let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let (mut head, body) = response.into_parts();
-    if is_stream {
-        return Ok(Response::from_parts(head, Body::new(EventBody::new(body, echo))));
-    }
-    let whole = body.collect().await.map_err(ApiError::internal)?.to_bytes();
-    let response = answer::response(&whole, echo).ok_or_else(|| ApiError::internal("an answer of ours could not be read"))?;
-    head.headers.remove(CONTENT_LENGTH);
-    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(Response::from_parts(head, Body::from(response)))
+    translated(response, echo, |echo| Events::new(Answer::new(echo, now)), answer::response).await
 }

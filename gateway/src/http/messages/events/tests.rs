@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::http::translated::Events as _;
 
 const HEAD: &str = r#""id":"gen-1","model":"a/b","provider":"P""#;
 const USAGE: &str = r#"{"prompt_tokens":9,"completion_tokens":3,"cost":0.00012,"prompt_tokens_details":{"cached_tokens":4}}"#;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::responses::events::Events;
 use crate::http::responses::sealed::unseal;
+use crate::http::translated::Events as _;
 
 const HEAD: &str = r#""id":"gen-7-ab","created":5,"model":"a/b","provider":"P""#;
 const USAGE: &str = r#"{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"cost":0.00012,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}}"#;
