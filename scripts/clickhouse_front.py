@@ -55,9 +55,9 @@ class Engine:
             try:
                 if database := parameters.get("database"):
                     connection.query(f"USE {quote(database, '`')}")
-                for name, value in parameters.items():
-                    if name not in NOT_SETTINGS and re.fullmatch(r"\w+", name):
-                        connection.query(f"SET {name} = {quote(value)}")
+                names = [name for name in parameters if name not in NOT_SETTINGS and re.fullmatch(r"\w+", name)]
+                if names:
+                    connection.query("SET " + ", ".join(f"{name} = {quote(parameters[name])}" for name in names))
                 return connection.query(sql, output_format).bytes()
             finally:
                 connection.close()
