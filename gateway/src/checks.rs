@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use schemas::event::{Body, Event, Header, RequestRecord, UsageReleased, request_event_id};
 use schemas::partition::partition_of;
-use schemas::{AccountId, ChannelId, RequestId, Timestamp, Usage, charge};
+use schemas::{AccountId, ChannelId, RequestId, Timestamp, charge};
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::AppState;
 use crate::control::catalog::{Channel, Endpoint};
 use crate::control::channel::ProviderKind;
-use crate::metering::StreamMeter;
 use crate::metrics::CHECKS_TOTAL;
 use crate::providers::AttemptError;
-use crate::providers::probe::ask;
+use crate::providers::probe::{Probed, ask, cheapest};
 use crate::routing::health::{Ending, observe};
 
 /// Between two looks at what is due.
@@ -73,7 +72,7 @@ impl Checks {
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
             self.sent.insert(channel.id, now);
             let endpoints = catalog.models().iter().flat_map(|model| &model.endpoints).filter(|endpoint| endpoint.channel.id == channel.id);
-            let Some(endpoint) = endpoints.min_by_key(|endpoint| endpoint.price.table.completion).cloned() else { continue };
+            let Some(endpoint) = cheapest(endpoints).cloned() else { continue };
             let (app, stop) = (self.app.clone(), stop.clone());
             self.app.tasks.spawn(async move {
                 stop.run_until_cancelled(check(&app, &endpoint)).await;
@@ -100,13 +99,10 @@ pub async fn check(app: &AppState, endpoint: &Arc<Endpoint>) {
     let outcome = match &asked {
         Ok(answer) => {
             observe::began(endpoint, key, None, now);
-            let mut meter = StreamMeter::for_body();
-            meter.observe(answer);
-            meter.done();
-            let usage = meter.measure().map(|(usage, _)| usage).unwrap_or_default();
+            let usage = answer.usage.unwrap_or_default();
             let ending = Ending::Succeeded { latency_ms, output_tokens: usage.completion_tokens(), generation_ms: latency_ms };
             observe::succeeded(endpoint, ending, None, now);
-            book(app, endpoint, (started, latency_ms), &meter, usage);
+            book(app, endpoint, (started, latency_ms), answer);
             "ok"
         }
         Err(error) => {
@@ -119,8 +115,9 @@ pub async fn check(app: &AppState, endpoint: &Arc<Endpoint>) {
 }
 
 /// Books what the provider bills for a check to the system account. A check whose cost cannot be written down is forgotten.
-fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64), meter: &StreamMeter, usage: Usage) {
-    let reported = meter.reported_cost().filter(|_| endpoint.channel.provider == ProviderKind::OpenRouter);
+fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64), answer: &Probed) {
+    let usage = answer.usage.unwrap_or_default();
+    let reported = answer.reported_cost.filter(|_| endpoint.channel.provider == ProviderKind::OpenRouter);
     let provider_cost = reported.or_else(|| charge(&endpoint.cost, &usage).ok().map(|cost| cost.total));
     let request_id = RequestId::mint();
     let request = RequestRecord {
@@ -135,19 +132,19 @@ fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64)
         duration_ms,
         epoch: 0,
         error_type: None,
-        finish_reason: meter.finish_reason().map(|finish| finish.as_str().to_owned()),
+        finish_reason: answer.finish_reason.map(str::to_owned),
         hold_nanos: schemas::NanoUsd::ZERO,
         http_status: 200,
         model: endpoint.model.to_string(),
         model_requested: endpoint.model.to_string(),
-        native_finish_reason: meter.native_finish_reason().map(str::to_owned),
+        native_finish_reason: answer.native_finish_reason.clone(),
         price_version: Some(endpoint.price.id.to_string()),
         provider: endpoint.channel.provider_name.to_string(),
         provider_cost_nanos: provider_cost,
         request_id,
         streamed: false,
         ttft_ms: None,
-        upstream_id: meter.upstream_id().map(str::to_owned),
+        upstream_id: answer.upstream_id.clone(),
         usage,
         user_id: None,
     };

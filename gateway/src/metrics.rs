@@ -4,8 +4,10 @@ use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gaug
 
 /// Requests that ended, by route and outcome. Those that were refused before are in [`REFUSALS_TOTAL`].
 pub const REQUESTS_TOTAL: &str = "tollgate_requests_total";
-/// The route of every request there is: the dialects are one.
+/// The route of every request that is answered in words: the dialects are one.
 pub const CHAT_ROUTE: &str = "completions";
+/// That of requests for embeddings.
+pub const EMBEDDINGS_ROUTE: &str = "embeddings";
 /// Attempts at endpoints, by channel and outcome.
 pub const ATTEMPTS_TOTAL: &str = "tollgate_attempts_total";
 /// From admission to the first token.
@@ -54,8 +56,9 @@ pub const WEBHOOK_ATTEMPTS_TOTAL: &str = "tollgate_webhook_attempts_total";
 
 /// What requests count into when they end: looked up once, not for each.
 pub struct RequestCounts {
-    /// Requests that ended well.
+    /// Requests that ended well, in words or in embeddings.
     pub answered: Counter,
+    pub embedded: Counter,
     pub duration_seconds: Histogram,
     pub first_token_seconds: Histogram,
     pub charged_nanos: Counter,
@@ -68,6 +71,7 @@ impl RequestCounts {
     pub fn register() -> Self {
         Self {
             answered: counter!(REQUESTS_TOTAL, "route" => CHAT_ROUTE, "outcome" => "ok"),
+            embedded: counter!(REQUESTS_TOTAL, "route" => EMBEDDINGS_ROUTE, "outcome" => "ok"),
             duration_seconds: histogram!(REQUEST_DURATION_SECONDS),
             first_token_seconds: histogram!(TIME_TO_FIRST_TOKEN_SECONDS),
             charged_nanos: counter!(CHARGED_NANOS_TOTAL),

@@ -17,6 +17,8 @@ use crate::routing::{Plan, PromptSize};
 
 /// Bytes of prompt text that make one token, on average: for what a crash leaves to be charged.
 const BYTES_PER_TOKEN: u64 = 4;
+/// No text has more bytes to a token: a prompt is at least so long.
+const BYTES_PER_TOKEN_MOST: u64 = 12;
 
 /// A request that may start.
 #[derive(Debug, Clone, Copy)]
@@ -121,12 +123,17 @@ pub fn unstoppable(endpoint: &Endpoint, request: &ChatRequest<'_>, estimate: &Es
 
 /// How long a request's prompt is, by its bytes.
 pub fn prompt_size(request: &ChatRequest<'_>) -> PromptSize {
+    if let Some(input) = &request.embeddings {
+        let (tokens_max, expected) = (input.tokens_max, input.tokens_expected);
+        return PromptSize { tokens_max, expected, tokens_least: input.longest_tokens_least };
+    }
     let read_too = request.read_by_the_model();
     let messages = request.messages.get();
     let tokens_max = prompt_tokens_max(messages, &read_too);
     let text_bytes = (messages.len() + read_too.iter().map(|raw| raw.len()).sum::<usize>()) as u64;
     let expected = (text_bytes / BYTES_PER_TOKEN).min(tokens_max.total());
-    PromptSize { tokens_max, expected, text_bytes: text_bytes.min(tokens_max.text.saturating_mul(BYTES_PER_TOKEN)) }
+    let bytes_least = text_bytes.min(tokens_max.text.saturating_mul(BYTES_PER_TOKEN));
+    PromptSize { tokens_max, expected, tokens_least: bytes_least / BYTES_PER_TOKEN_MOST }
 }
 
 /// What a request can cost at an endpoint.
@@ -135,7 +142,7 @@ pub fn estimate(app: &App, endpoint: &Endpoint, prompt: PromptTokens, request: &
         output_tokens_max: app.options.hold_output_tokens_max,
         endpoint_output_tokens_max: endpoint.max_completion_tokens.or(endpoint.context_length),
     };
-    let context = endpoint.context_length.unwrap_or(u64::MAX);
+    let context = endpoint.context_length.unwrap_or(u64::MAX).saturating_mul(request.inputs());
     let prompt = PromptTokens { text: prompt.text.min(context), ..prompt };
     Estimate::new(&endpoint.price.table, prompt, request.output_tokens_cap, request.choices, limits)
 }

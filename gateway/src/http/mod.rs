@@ -14,6 +14,7 @@ mod causes;
 pub mod chat;
 mod cors;
 mod datasets;
+pub mod embeddings;
 pub mod entrance;
 pub mod envelope;
 pub mod error;

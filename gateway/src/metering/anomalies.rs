@@ -59,6 +59,11 @@ impl UsageAnomalies {
         Self(self.0 | other.0)
     }
 
+    /// The same where there is no output to be counted: what is odd about it means nothing.
+    pub const fn without_output(self) -> Self {
+        Self(self.0 & !(Self::HIDDEN_OUTPUT.0 | Self::TOTAL_ONLY.0 | Self::PARTS_ABOVE_COMPLETION.0))
+    }
+
     pub const fn add(&mut self, other: Self) {
         self.0 |= other.0;
     }

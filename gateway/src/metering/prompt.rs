@@ -41,10 +41,15 @@ fn walk_message<'a>(message: &'a str, visit: &mut impl FnMut(Part<'a>)) {
     let is_told = member(message, "reasoning").is_some_and(|text| text.starts_with('"'));
     each(message, |key, value| match (key, value.as_bytes().first()) {
         ("reasoning_content", _) if is_told => {}
-        ("content", Some(b'[')) => elements(value).filter_map(Result::ok).for_each(|part| walk_part(part.of_str(value), visit)),
+        ("content", Some(b'[')) => walk_parts(value, visit),
         ("role", _) | (_, Some(b'n')) => {}
         _ => visit(Part::Text(text_of(value))),
     });
+}
+
+/// Calls `visit` for everything in a raw list of parts.
+pub(super) fn walk_parts<'a>(content: &'a str, visit: &mut impl FnMut(Part<'a>)) {
+    elements(content).filter_map(Result::ok).for_each(|part| walk_part(part.of_str(content), visit));
 }
 
 fn walk_part<'a>(part: &'a str, visit: &mut impl FnMut(Part<'a>)) {

@@ -58,6 +58,30 @@ pub fn usage_json(usage: &Usage, charge: &Charge) -> String {
     out
 }
 
+/// The same for embeddings, which have no completion.
+pub fn embeddings_usage_json(usage: &Usage, charge: &Charge) -> String {
+    let mut out = String::with_capacity(384);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        out,
+        r#"{{"prompt_tokens":{},"total_tokens":{},"cost":{},"is_byok":false,"cost_details":{{"upstream_inference_cost":{},"upstream_inference_prompt_cost":{},"upstream_inference_completions_cost":0}}"#,
+        usage.prompt_tokens(),
+        usage.prompt_tokens(),
+        charge.total,
+        charge.total,
+        charge.sum(&PROMPT_KINDS),
+    );
+    if usage.cache_read > 0 || usage.image_input > 0 || usage.audio_input > 0 {
+        let _ = write!(
+            out,
+            r#","prompt_tokens_details":{{"cached_tokens":{},"image_tokens":{},"audio_tokens":{}}}"#,
+            usage.cache_read, usage.image_input, usage.audio_input,
+        );
+    }
+    out.push('}');
+    out
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
 mod tests {
@@ -89,6 +113,22 @@ mod tests {
                 r#""completion_tokens_details":{"reasoning_tokens":0,"image_tokens":0,"audio_tokens":0}}"#
             )
         );
+    }
+
+    #[test]
+    fn embeddings_have_a_prompt_and_its_cost() {
+        let usage = Usage { uncached_input: 8, ..Usage::default() };
+        let charge = charge(&prices("0.02", "0", None), &usage).unwrap();
+        assert_eq!(
+            embeddings_usage_json(&usage, &charge),
+            concat!(
+                r#"{"prompt_tokens":8,"total_tokens":8,"cost":0.00000016,"is_byok":false,"#,
+                r#""cost_details":{"upstream_inference_cost":0.00000016,"upstream_inference_prompt_cost":0.00000016,"upstream_inference_completions_cost":0}}"#
+            )
+        );
+        let pictures = Usage { image_input: 4, ..usage };
+        let details = r#","prompt_tokens_details":{"cached_tokens":0,"image_tokens":4,"audio_tokens":0}}"#;
+        assert!(embeddings_usage_json(&pictures, &charge).ends_with(details));
     }
 
     #[test]

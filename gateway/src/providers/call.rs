@@ -42,6 +42,8 @@ pub enum ChannelClient {
 pub struct HttpChannel {
     client: Client<HttpsConnector<HttpConnector<CheckedResolver>>, Full<Bytes>>,
     url: Uri,
+    /// Where embeddings are asked for; where there is no such place, none.
+    embeddings_url: Option<Uri>,
     document_headers: HeaderMap,
     stream_headers: HeaderMap,
 }
@@ -69,14 +71,15 @@ impl HttpChannel {
     /// `base_url` is used as written: `…/v1` for OpenAI's dialect.
     pub fn new(base_url: &str, api_key: Option<&str>, connect: (Duration, Reach)) -> Result<Self, ChannelClientError> {
         let bad_url = || ChannelClientError::BaseUrl(base_url.to_owned());
-        let url: Uri = format!("{}/chat/completions", base_url.trim_end_matches('/')).parse().map_err(|_| bad_url())?;
+        let at = |path: &str| format!("{}/{path}", base_url.trim_end_matches('/')).parse::<Uri>().map_err(|_| bad_url());
         let mut headers = HeaderMap::new();
         if let Some(key) = api_key {
             let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| ChannelClientError::ApiKey)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        Self::at(url, headers, connect)
+        let embeddings_url = Some(at("embeddings")?);
+        Ok(Self { embeddings_url, ..Self::at(at("chat/completions")?, headers, connect)? })
     }
 
     /// Posts JSON to one address with these headers.
@@ -106,7 +109,14 @@ impl HttpChannel {
             headers.insert(ACCEPT, HeaderValue::from_static(kind));
             headers
         };
-        Ok(Self { client, url, document_headers: accepting("application/json"), stream_headers: accepting("text/event-stream") })
+        let embeddings_url = None;
+        Ok(Self {
+            client,
+            url,
+            embeddings_url,
+            document_headers: accepting("application/json"),
+            stream_headers: accepting("text/event-stream"),
+        })
     }
 
     /// The same, with more headers.
@@ -134,6 +144,18 @@ impl ChannelClient {
             Self::Demo { pace } => demo_answer(demo::respond(body, *pace), stream).await,
         }
     }
+
+    /// Sends a body that asks for embeddings.
+    pub async fn embed(&self, body: Bytes, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
+        match self {
+            Self::OpenAi(channel) => match &channel.embeddings_url {
+                Some(url) => channel.post(url, body, false, limits, HeaderMap::new()).await,
+                None => Err(no_embeddings()),
+            },
+            Self::Anthropic(_) => Err(no_embeddings()),
+            Self::Demo { pace } => demo_answer(demo::embed(body, *pace), false).await,
+        }
+    }
 }
 
 impl HttpChannel {
@@ -145,9 +167,20 @@ impl HttpChannel {
         limits: AttemptLimits,
         more: HeaderMap,
     ) -> Result<UpstreamAnswer, AttemptError> {
+        self.post(&self.url, body, stream, limits, more).await
+    }
+
+    async fn post(
+        &self,
+        url: &Uri,
+        body: Bytes,
+        stream: bool,
+        limits: AttemptLimits,
+        more: HeaderMap,
+    ) -> Result<UpstreamAnswer, AttemptError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.url.clone();
+        *request.uri_mut() = url.clone();
         *request.headers_mut() = if stream { self.stream_headers.clone() } else { self.document_headers.clone() };
         request.headers_mut().extend(more);
         let response = match tokio::time::timeout(limits.first_byte_timeout, self.client.request(request)).await {
@@ -167,6 +200,10 @@ impl HttpChannel {
         }
         Ok(UpstreamAnswer { is_stream: stream, body: UpstreamBody::Http(body) })
     }
+}
+
+fn no_embeddings() -> AttemptError {
+    AttemptError::not_possible("Making embeddings")
 }
 
 /// A success must carry what was asked for: a login page with status 200 is a failure.

@@ -10,6 +10,7 @@ use crate::admission::Estimate;
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::{ChatRequest, UpstreamForm, upstream_body};
+use crate::http::embeddings;
 use crate::providers::anthropic::{MessagesCall, OutputLimits};
 use crate::providers::{AttemptError, AttemptLimits, ChannelClient, UpstreamAnswer};
 use crate::routing::health::Pass;
@@ -86,6 +87,10 @@ impl Caller<'_> {
     async fn send(self, begun: &Begun, limits: AttemptLimits) -> Result<UpstreamAnswer, AttemptError> {
         let endpoint = &*begun.endpoint;
         let client = self.app.clients.of(&endpoint.channel, begun.pass.key)?;
+        if self.request.embeddings.is_some() {
+            let body = embeddings::upstream_body(self.request, &endpoint.upstream, endpoint.channel.provider);
+            return client.embed(body, limits).await;
+        }
         let form = UpstreamForm {
             model: &endpoint.upstream,
             output_tokens_cap: self.output_tokens_cap_at(begun),

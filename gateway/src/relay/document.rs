@@ -18,6 +18,7 @@ use super::ending::{Outcome, end, end_unanswered, spool_failed};
 use super::metered::measure;
 use super::run::Reply;
 use super::stream::stopped_error;
+use crate::http::chat::ChatRequest;
 use crate::http::error::ApiError;
 use crate::metering::StreamMeter;
 use crate::providers::AttemptError;
@@ -32,7 +33,7 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
     let abort = open.abort.clone();
     let found = tokio::select! {
         biased;
-        found = find_answer(&mut attempts, &mut open) => found,
+        found = find_answer::<ChatAnswer>(&mut attempts, &mut open) => found,
         () = abort.cancelled() => Err(stopped_error()),
     };
     let (answered, answer) = match found {
@@ -54,7 +55,14 @@ pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mu
     Ok(())
 }
 
-async fn find_answer(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, ChatAnswer), ApiError> {
+/// An answer that comes in one piece.
+pub(super) trait WholeAnswer: Sized {
+    /// Makes it of a body; anything that is not an answer to the request is a failed attempt.
+    fn understand(body: Bytes, request: &ChatRequest<'_>) -> impl Future<Output = Result<Self, AttemptError>> + Send;
+}
+
+/// Asks one endpoint after the other until one gives an answer.
+pub(super) async fn find_answer<T: WholeAnswer>(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<(Answered, T), ApiError> {
     loop {
         let begun = attempts.next(open).await?;
         let mut answered = match attempts.caller.call(begun).await {
@@ -64,7 +72,11 @@ async fn find_answer(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Res
                 continue;
             }
         };
-        match read_answer(attempts.caller, &mut answered).await {
+        let read = match read_whole(attempts.caller, &mut answered).await {
+            Ok(body) => T::understand(body, attempts.caller.request).await,
+            Err(error) => Err(error),
+        };
+        match read {
             Ok(answer) => {
                 observe::began(&answered.endpoint, answered.pass.key, None, Timestamp::now());
                 return Ok((answered, answer));
@@ -74,20 +86,24 @@ async fn find_answer(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Res
     }
 }
 
-/// Reads and understands the body; anything that is not a chat answer is a failed attempt.
-async fn read_answer(caller: Caller<'_>, answered: &mut Answered) -> Result<ChatAnswer, AttemptError> {
-    let body = read_whole(caller, answered).await?;
-    let mut answer = ChatAnswer::default();
-    let unreadable = || AttemptError::broken("the provider's answer could not be read").after_status(StatusCode::OK);
-    match answer.scan(body) {
-        Ok(Scanned::Object) => {}
-        Ok(Scanned::Done) | Err(_) => return Err(unreadable()),
+/// What is said with success and is no answer.
+pub(super) fn unreadable() -> AttemptError {
+    AttemptError::broken("the provider's answer could not be read").after_status(StatusCode::OK)
+}
+
+impl WholeAnswer for ChatAnswer {
+    async fn understand(body: Bytes, _: &ChatRequest<'_>) -> Result<Self, AttemptError> {
+        let mut answer = Self::default();
+        match answer.scan(body) {
+            Ok(Scanned::Object) => {}
+            Ok(Scanned::Done) | Err(_) => return Err(unreadable()),
+        }
+        if let Some(error) = answer.error() {
+            return Err(UpstreamError::from_answer(error).into());
+        }
+        // Without a choice it is no answer, whatever it says it used.
+        if answer.choices().is_empty() { Err(unreadable()) } else { Ok(answer) }
     }
-    if let Some(error) = answer.error() {
-        return Err(UpstreamError::from_answer(error).into());
-    }
-    // Without a choice it is no answer, whatever it says it used.
-    if answer.choices().is_empty() { Err(unreadable()) } else { Ok(answer) }
 }
 
 async fn read_whole(caller: Caller<'_>, answered: &mut Answered) -> Result<Bytes, AttemptError> {
@@ -120,7 +136,7 @@ async fn read_whole(caller: Caller<'_>, answered: &mut Answered) -> Result<Bytes
     Ok(first.unwrap_or_else(|| whole.freeze()))
 }
 
-fn json_response(body: Bytes) -> Response {
+pub(super) fn json_response(body: Bytes) -> Response {
     let mut response = Response::new(axum::body::Body::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

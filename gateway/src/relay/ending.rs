@@ -10,7 +10,7 @@ use super::run::note_duration;
 use crate::control::catalog::Endpoint;
 use crate::control::channel::ProviderKind;
 use crate::http::error::{ApiError, ErrorType};
-use crate::metering::{UsageAnomalies, usage_json};
+use crate::metering::{UsageAnomalies, embeddings_usage_json, usage_json};
 use crate::metrics::{self, RequestCounts};
 use crate::options::UsageChunkChoices;
 use crate::routing::health::Ending;
@@ -134,6 +134,11 @@ impl Ended {
         self.with_route(usage_json(&self.usage, &self.charge))
     }
 
+    /// The same of embeddings.
+    pub fn embeddings_usage_json(&self) -> String {
+        self.with_route(embeddings_usage_json(&self.usage, &self.charge))
+    }
+
     fn with_route(&self, json: String) -> String {
         match &self.route {
             Some(route) => format!("{json},\"openrouter_metadata\":{route}"),
@@ -251,7 +256,8 @@ fn within_reason((usage, steps): (Usage, u64), asked: Asked<'_>, attempts: &Atte
     let (caller, choices) = (attempts.caller, attempts.caller.request.choices);
     let context = endpoint.context_length.unwrap_or(u64::MAX);
     let output = endpoint.max_completion_tokens.or(endpoint.context_length).unwrap_or(u64::MAX).saturating_mul(choices);
-    let of_model = usage.bounded(context.saturating_mul(steps), output.saturating_mul(steps));
+    // Each text that is embedded has the whole context.
+    let of_model = usage.bounded(context.saturating_mul(steps).saturating_mul(caller.request.inputs()), output.saturating_mul(steps));
     let cap = caller.request.output_tokens_cap.into_iter().chain(asked.output_tokens_cap).min();
     let (prompt, answer) = reasonable(attempts.prompt_tokens_max().total(), cap, choices);
     let bounded = of_model.bounded(prompt.saturating_mul(steps), answer.saturating_mul(steps));
@@ -298,10 +304,14 @@ fn bounded(word: &str) -> String {
 /// Counts a request that ended, answered or not.
 fn count_end(counts: &RequestCounts, open: &OpenRequest, outcome: &'static str) {
     let record = &open.record;
-    if outcome == "ok" {
-        counts.answered.increment(1);
-    } else {
-        ::metrics::counter!(metrics::REQUESTS_TOTAL, "route" => metrics::CHAT_ROUTE, "outcome" => outcome).increment(1);
+    let is_chat = record.api_type == metrics::CHAT_ROUTE;
+    match outcome {
+        "ok" if is_chat => counts.answered.increment(1),
+        "ok" => counts.embedded.increment(1),
+        outcome => {
+            let route = if is_chat { metrics::CHAT_ROUTE } else { metrics::EMBEDDINGS_ROUTE };
+            ::metrics::counter!(metrics::REQUESTS_TOTAL, "route" => route, "outcome" => outcome).increment(1);
+        }
     }
     counts.duration_seconds.record(record.duration_ms as f64 / 1e3);
     if let Some(ttft_ms) = record.ttft_ms {

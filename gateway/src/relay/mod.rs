@@ -2,12 +2,13 @@
 //!
 //! Owns the task that answers one request. The task belongs to the server, not to the connection: when
 //! the client leaves, it goes on to settle. Start at [`run`]; `attempts` is the way through the plan,
-//! `calling` one call, `stream` and `document` relay its two kinds of answers, `ending` turns usage into a terminal.
+//! `calling` one call, `stream`, `document` and `embeddings` relay its kinds of answers, `ending` turns usage into a terminal.
 
 mod attempts;
 mod calling;
 mod client_side;
 mod document;
+mod embeddings;
 mod ending;
 mod frames;
 mod hedging;

@@ -11,14 +11,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::attempts::Attempts;
-use super::{document, stream};
+use super::{document, embeddings, stream};
 use crate::admission;
 use crate::app::{AppState, Place};
 use crate::control::catalog::Key;
-use crate::http::chat::{ChatRequest, RequestError};
+use crate::http::chat::{ChatRequest, RequestError, RequestKind};
 use crate::http::error::{ApiError, Dialect};
 use crate::http::idempotency::{self, claim_of};
-use crate::metrics::CHAT_ROUTE;
 use crate::providers::anthropic::native::NativeRequest;
 use crate::routing;
 use crate::settlement::OpenRequest;
@@ -34,6 +33,7 @@ pub struct ChatJob {
     pub native: Option<NativeRequest>,
     /// Whose envelope errors are written in.
     pub dialect: Dialect,
+    pub kind: RequestKind,
     pub idempotency_key: Option<String>,
     pub received: Instant,
     /// It wants to know how it was routed.
@@ -64,7 +64,7 @@ pub async fn run(app: AppState, job: ChatJob, reply: oneshot::Sender<Response>) 
 }
 
 async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), ApiError> {
-    let mut request = ChatRequest::parse(&job.body, app.options.body_depth_max)?;
+    let mut request = job.kind.parse(&job.body, app.options.body_depth_max)?;
     request.native = job.native.as_ref();
     // The body's own word goes before a header's.
     request.session = request.session.or_else(|| job.session.as_deref().map(Cow::Borrowed));
@@ -89,7 +89,9 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     reply.id = Some(id);
     let attempts = Attempts::new(app, &request, plan, admitted, (job.received, job.wants_route));
     // Boxed, so that the task a request is spawned as is small: it is moved several times before it is first polled.
-    if request.stream {
+    if let Some(input) = request.embeddings {
+        Box::pin(embeddings::relay(attempts, input, open, reply)).await
+    } else if request.stream {
         Box::pin(stream::relay(attempts, open, reply)).await
     } else {
         Box::pin(document::relay(attempts, open, reply)).await
@@ -126,7 +128,7 @@ fn new_record(job: &ChatJob, request: &ChatRequest<'_>, plan: &routing::Plan, ad
     RequestRecord {
         admitted_at: admitted.admitted_at,
         api_key_id: Some(job.key.record.id),
-        api_type: CHAT_ROUTE.to_owned(),
+        api_type: job.kind.api_type().to_owned(),
         app_title: job.app_title.clone(),
         app_url: job.app_url.clone(),
         attempts: Vec::with_capacity(1),

@@ -9,8 +9,6 @@ use crate::http::chat::ChatRequest;
 use crate::http::error::ApiError;
 use crate::metering::PromptTokens;
 
-/// No text has more bytes to a token: a prompt is at least so long.
-const BYTES_PER_TOKEN_MOST: u64 = 12;
 /// What is expected of an answer whose client named no cap.
 const OUTPUT_TOKENS_EXPECTED: u64 = 512;
 
@@ -26,6 +24,8 @@ pub struct Asked {
     pub parameters: ParameterSet,
     /// Of them those that change what an answer is, not how it sounds.
     pub telling_parameters: ParameterSet,
+    /// Embeddings, not an answer.
+    pub embeds: bool,
     pub has_images: bool,
     pub has_audio: bool,
     pub stream: bool,
@@ -43,7 +43,8 @@ pub struct PromptSize {
     /// Upper bound.
     pub tokens_max: PromptTokens,
     pub expected: u64,
-    pub text_bytes: u64,
+    /// What it is at least; of many texts the longest one.
+    pub tokens_least: u64,
 }
 
 impl Asked {
@@ -63,11 +64,12 @@ impl Asked {
             object,
             parameters,
             telling_parameters: parameters.in_common(ParameterSet::TELLING),
+            embeds: request.embeddings.is_some(),
             has_images: prompt.tokens_max.image > 0,
             has_audio: prompt.tokens_max.audio > 0,
             stream: request.stream,
             prompt_tokens: prompt.expected,
-            prompt_tokens_least: prompt.text_bytes / BYTES_PER_TOKEN_MOST,
+            prompt_tokens_least: prompt.tokens_least,
             output_tokens_cap: request.output_tokens_cap,
             output_tokens: request.output_tokens_cap.unwrap_or(OUTPUT_TOKENS_EXPECTED).saturating_mul(request.choices),
             now,

@@ -90,7 +90,8 @@ fn unmet_wishes(endpoint: &Endpoint, asked: &Asked) -> u64 {
     unmet += u64::from(!asked.telling_parameters.without(endpoint.parameters).is_empty());
     let room = endpoint.max_completion_tokens.unwrap_or(u64::MAX);
     unmet += u64::from(asked.output_tokens_cap.is_some_and(|cap| cap > room));
-    unmet += u64::from(asked.prompt_tokens > endpoint.context_length.unwrap_or(u64::MAX));
+    // Each of many texts that are embedded has the whole context.
+    unmet += u64::from(!asked.embeds && asked.prompt_tokens > endpoint.context_length.unwrap_or(u64::MAX));
     let speeds = &endpoint.state.speeds;
     let is_slow = |(place, least): (usize, f32)| speeds.throughput(place) > 0.0 && speeds.throughput(place) < least;
     unmet += u64::from(!asked.object.min_throughput.is_empty() && asked.object.min_throughput.figures().any(is_slow));

@@ -102,7 +102,8 @@ impl<'a> Question<'a> {
         prompt: PromptSize,
         now: Timestamp,
     ) -> Result<Self, ApiError> {
-        let default_model = key.preferences.default_model.as_deref().filter(|_| request.models.is_empty());
+        // The default is a model that answers.
+        let default_model = key.preferences.default_model.as_deref().filter(|_| request.models.is_empty() && request.embeddings.is_none());
         let names: Vec<&str> = request.models.iter().map(|name| &**name).chain(default_model).collect();
         let Some(first_name) = names.first() else {
             return Err(ApiError::bad_request("model", "No model was named. Set `model` to an id from /api/v1/models."));
@@ -111,6 +112,11 @@ impl<'a> Question<'a> {
         let (wanted, naming) = routing.rules.resolve(catalog, &names);
         if wanted.is_empty() {
             return Err(unknown_model(catalog, first_name));
+        }
+        if let Some(first) = wanted.first()
+            && wanted.iter().all(|wanted| wanted.model.embeds() != asked.embeds)
+        {
+            return Err(wrong_endpoint(first, asked.embeds));
         }
         Ok(Self { catalog, key, request, asked, wanted, naming })
     }
@@ -172,6 +178,7 @@ pub fn plan(
 /// The conversation, where knowing it may pay: there is a choice, and prompts read from a cache are cheaper.
 fn conversation(question: &Question<'_>, candidates: &[Candidate<'_>]) -> Option<Conversation> {
     let may_pay = candidates.len() > 1
+        && !question.asked.embeds
         && !question.asked.object.is_ordered()
         && question.asked.object.sort.is_none()
         && candidates.iter().any(|candidate| candidate.endpoint.is_cache_cheaper);
@@ -192,6 +199,17 @@ fn stick(routing: &Routing, conversation: Conversation, candidates: &mut [Candid
     candidates[place].class &= 0xff << 56;
     candidates[place].figure = f64::NEG_INFINITY;
     true
+}
+
+/// None of the models that were named is for this address.
+fn wrong_endpoint(first: &Wanted<'_>, embeds: bool) -> ApiError {
+    let id = &first.model.id;
+    let message = if embeds {
+        format!("{id} makes no embeddings. /api/v1/embeddings/models lists the models that do.")
+    } else {
+        format!("{id} makes embeddings and answers nothing else: ask it at /api/v1/embeddings.")
+    };
+    ApiError::bad_request("model", message)
 }
 
 fn unknown_model(catalog: &Catalog, name: &str) -> ApiError {

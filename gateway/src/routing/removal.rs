@@ -24,6 +24,8 @@ pub enum Removal {
     Quantization,
     MaxPrice(&'static str),
     Parameters(ParameterSet),
+    /// Its model answers where embeddings are asked for, or the other way round.
+    Output,
     Modality(&'static str),
     Context {
         context_length: u64,
@@ -64,7 +66,7 @@ impl Removal {
             Self::Quantization => 6,
             Self::MaxPrice(_) => 7,
             Self::Parameters(_) => 8,
-            Self::Modality(_) => 9,
+            Self::Output | Self::Modality(_) => 9,
             Self::Context { .. } => 10,
             Self::ModelMissing { .. } | Self::Channel(_) => 11,
         }
@@ -84,6 +86,7 @@ impl Removal {
             Self::Quantization => "provider.quantizations".to_owned(),
             Self::MaxPrice(kind) => format!("provider.max_price.{kind}"),
             Self::Parameters(_) => "provider.require_parameters".to_owned(),
+            Self::Output => "its output_modalities".to_owned(),
             Self::Modality(what) => format!("{what} in messages"),
             Self::Context { .. } => "the length of messages".to_owned(),
             Self::ModelMissing { .. } => "the provider does not have the model".to_owned(),
@@ -103,7 +106,7 @@ impl Removal {
     pub const fn level(&self) -> &'static str {
         match self {
             Self::DataCollection(level) | Self::Zdr(level) => level.as_str(),
-            Self::ModelMissing { .. } => "endpoint",
+            Self::ModelMissing { .. } | Self::Output => "endpoint",
             Self::Channel(_) => "channel",
             _ => "request",
         }
@@ -187,6 +190,9 @@ pub fn by_setting(endpoint: &Endpoint, variant: Variant, asked: &Asked) -> Optio
         if !missing.is_empty() {
             return Some(Removal::Parameters(missing));
         }
+    }
+    if endpoint.embeds != asked.embeds {
+        return Some(Removal::Output);
     }
     if asked.has_images && !endpoint.takes_images {
         return Some(Removal::Modality("image"));

@@ -11,11 +11,13 @@ pub mod chat_body;
 pub mod chat_chunk;
 mod choices;
 pub mod content;
+pub mod embeddings_answer;
 pub mod finish_reason;
 pub mod members;
 pub mod sse;
 
 pub use chat_answer::{AnswerError, ChatAnswer, Scanned};
 pub use chat_chunk::{AnswerIdentity, ChunkRewriter, DONE, KEEP_ALIVE, Rewritten};
+pub use embeddings_answer::{EmbeddingsAnswer, EmbeddingsIdentity, Encoding};
 pub use finish_reason::FinishReason;
 pub use sse::{End, Frame, FrameTooLong, SseFramer};

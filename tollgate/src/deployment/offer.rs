@@ -4,12 +4,13 @@
 use gateway::control::Control;
 use gateway::control::catalog::Channel;
 use gateway::control::channel::{
-    AttemptTimeoutsSpec, Availability, ChannelLimitsSpec, ChannelSpec, DataPolicySpec, HealthCheckSpec, ModelSpec, PriceSpec, ProviderKind,
+    AttemptTimeoutsSpec, Availability, ChannelLimitsSpec, ChannelSpec, DataPolicySpec, EMBEDDINGS, HealthCheckSpec, ModelSpec, PriceSpec,
+    ProviderKind,
 };
 use gateway::control::secrets::Secret;
 use gateway::control::shipped::models_of;
 use gateway::control::store::ManagedBy;
-use gateway::providers::demo::catalog::{DemoModel, MODELS};
+use gateway::providers::demo::catalog::{DemoModel, EMBEDDING, MODELS};
 use gateway::routing::DataCollection;
 
 use schemas::price::PriceText;
@@ -70,7 +71,7 @@ fn demo_channel() -> ChannelSpec {
         limits: ChannelLimitsSpec::default(),
         timeouts: AttemptTimeoutsSpec::default(),
         status: Availability::Enabled,
-        models: MODELS.iter().map(demo_model).collect(),
+        models: MODELS.iter().map(demo_model).chain([demo_embedding_model()]).collect(),
     }
 }
 
@@ -102,6 +103,21 @@ fn demo_model(model: &DemoModel) -> ModelSpec {
         tokenizer: None,
         created: None,
         hugging_face_id: None,
+    }
+}
+
+fn demo_embedding_model() -> ModelSpec {
+    let price = PriceText { prompt: Some(EMBEDDING.price.to_owned()), completion: Some("0".to_owned()), ..PriceText::default() };
+    ModelSpec {
+        id: EMBEDDING.id.to_owned(),
+        upstream: Some(EMBEDDING.upstream.to_owned()),
+        price: Some(PriceSpec::Table(Box::new(price))),
+        name: Some(EMBEDDING.name.to_owned()),
+        description: Some(EMBEDDING.description.to_owned()),
+        context_length: Some(EMBEDDING.context_length),
+        max_completion_tokens: None,
+        output_modalities: Some(vec![EMBEDDINGS.to_owned()]),
+        ..demo_model(&MODELS[0])
     }
 }
 

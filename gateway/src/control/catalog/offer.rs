@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use schemas::{ChannelId, PriceTable, PriceVersion, Timestamp};
 
-use crate::control::channel::{AttemptTimeoutsSpec, ChannelLimitsSpec, DataPolicySpec, HealthCheckSpec, ModelSpec, ProviderKind};
+use crate::control::channel::{
+    AttemptTimeoutsSpec, ChannelLimitsSpec, DataPolicySpec, EMBEDDINGS, HealthCheckSpec, ModelSpec, ProviderKind,
+};
 use crate::control::secrets::{SecretError, SecretKey};
 use crate::control::store::{ManagedBy, StoredChannel, StoredModel};
 use crate::providers::Quirks;
@@ -120,6 +122,8 @@ pub struct Endpoint {
     pub is_cache_cheaper: bool,
     pub takes_images: bool,
     pub takes_audio: bool,
+    /// Its model is asked for embeddings and for nothing else.
+    pub embeds: bool,
     pub data_policy: DataPolicySpec,
     pub quantization: Option<String>,
     pub price: PriceVersion,
@@ -163,6 +167,11 @@ impl Model {
     /// Named as a free variant (`author/slug:free`), or free at every endpoint.
     pub fn is_free(&self) -> bool {
         self.id.ends_with(":free") || self.endpoints.iter().all(|endpoint| endpoint.is_free)
+    }
+
+    /// Asked for embeddings, and for nothing else.
+    pub fn embeds(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.embeds)
     }
 
     pub fn author(&self) -> &str {
@@ -271,12 +280,15 @@ impl Model {
         let words = |field: fn(&ModelSpec) -> Option<&Vec<String>>| {
             offers.iter().find_map(|(spec, _, _)| field(spec)).cloned().unwrap_or_else(|| vec!["text".to_owned()])
         };
+        let output_modalities = words(|spec| spec.output_modalities.as_ref());
+        // Whatever the other channels say of it, or do not: it is one model.
+        let embeds = output_modalities.iter().any(|word| word == EMBEDDINGS);
         let first_offered = offers.iter().map(|(_, stored, _)| stored.created_at.unix_seconds()).min();
         let endpoint = |(spec, stored, channel): &Offered<'_>| {
             let draw_weight = draw_weight(offers, channel, stored);
             let known = known.get(&(channel.id, &*id)).filter(|(base_url, _)| **base_url == channel.base_url);
             let state = known.map(|(_, state)| Arc::clone(state)).unwrap_or_default();
-            Arc::new(Endpoint { draw_weight, state, ..Endpoint::of(&id, spec, stored, Arc::clone(channel)) })
+            Arc::new(Endpoint { draw_weight, state, ..Endpoint::of(&id, spec, stored, (Arc::clone(channel), embeds)) })
         };
         let endpoints: Vec<Arc<Endpoint>> = offers.iter().map(endpoint).collect();
         let mut parameters: Vec<String> = endpoints.iter().flat_map(|endpoint| endpoint.supported_parameters.iter().cloned()).collect();
@@ -288,7 +300,7 @@ impl Model {
             created: offers.iter().find_map(|(spec, _, _)| spec.created).or(first_offered).unwrap_or_default(),
             context_length: endpoints.iter().filter_map(|endpoint| endpoint.context_length).max(),
             input_modalities: words(|spec| spec.input_modalities.as_ref()),
-            output_modalities: words(|spec| spec.output_modalities.as_ref()),
+            output_modalities,
             supported_parameters: parameters,
             tokenizer: first(|spec| spec.tokenizer.as_ref()),
             hugging_face_id: first(|spec| spec.hugging_face_id.as_ref()),
@@ -311,8 +323,9 @@ fn draw_weight(offers: &[Offered<'_>], channel: &Channel, stored: &StoredModel) 
 }
 
 impl Endpoint {
-    fn of(model: &Arc<str>, spec: &ModelSpec, stored: &StoredModel, channel: Arc<Channel>) -> Self {
-        let parameters = spec.supported_parameters.clone().unwrap_or_else(|| parameters_by_default(channel.provider));
+    fn of(model: &Arc<str>, spec: &ModelSpec, stored: &StoredModel, (channel, embeds): (Arc<Channel>, bool)) -> Self {
+        let by_default = || if embeds { Vec::new() } else { parameters_by_default(channel.provider) };
+        let parameters = spec.supported_parameters.clone().unwrap_or_else(by_default);
         let understood: ParameterSet = parameters.iter().map(String::as_str).collect();
         // Of a compatible provider nothing is known beyond what the operator wrote: there, what is sent is its to judge.
         let is_known = spec.supported_parameters.is_some() || channel.provider == ProviderKind::OpenAi;
@@ -322,6 +335,7 @@ impl Endpoint {
             data_policy: spec.data_policy.unwrap_or(channel.data_policy),
             takes_images: takes("image"),
             takes_audio: takes("audio"),
+            embeds,
             parameters: understood,
             dropped_parameters: if is_known { ParameterSet::SAMPLING.without(understood) } else { ParameterSet::default() },
             draw_weight: 1.0,

@@ -202,6 +202,7 @@ pub struct ModelSpec {
     pub max_completion_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_modalities: Option<Vec<String>>,
+    /// `["embeddings"]` makes it a model that is asked for embeddings and for nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_modalities: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,7 +224,15 @@ pub struct ModelSpec {
     pub hugging_face_id: Option<String>,
 }
 
+/// The word in `output_modalities` of a model that makes vectors of what it is given.
+pub const EMBEDDINGS: &str = "embeddings";
+
 impl ModelSpec {
+    /// Whether it is asked for embeddings.
+    pub fn embeds(&self) -> bool {
+        self.output_modalities.as_ref().is_some_and(|words| words.iter().any(|word| word == EMBEDDINGS))
+    }
+
     /// The name the provider knows the model by.
     pub fn upstream_name(&self) -> &str {
         let slug = self.id.split_once('/').map_or(self.id.as_str(), |(_, slug)| slug);

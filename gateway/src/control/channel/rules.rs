@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{AttemptTimeoutsSpec, ChannelLimitsSpec, ChannelSpec, HealthCheckSpec, ModelSpec, PriceSpec, ProviderKind};
+use super::{AttemptTimeoutsSpec, ChannelLimitsSpec, ChannelSpec, EMBEDDINGS, HealthCheckSpec, ModelSpec, PriceSpec, ProviderKind};
 use crate::control::secrets::Secret;
 use crate::routing::QUANTIZATIONS;
 
@@ -73,6 +73,9 @@ impl ChannelSpec {
                 problems.add(format!("models[{index}].id"), format!("`{}` is offered twice by this channel", model.id));
             }
             model.check(&format!("models[{index}]"), &mut problems);
+            if model.embeds() && self.provider == ProviderKind::Anthropic {
+                problems.add(format!("models[{index}].output_modalities"), "Anthropic has no models for embeddings");
+            }
         }
         problems.into_result()
     }
@@ -195,6 +198,10 @@ impl ModelSpec {
             if !words.as_ref().is_none_or(fits) {
                 problems.add(format!("{path}.{field}"), format!("must be at most {WORDS_MAX} words such as \"text\" or \"max_tokens\""));
             }
+        }
+        if self.embeds() && self.output_modalities.as_ref().is_some_and(|words| words.len() > 1) {
+            let message = format!("a model gives \"{EMBEDDINGS}\" or it answers; write the word alone, or leave it out");
+            problems.add(format!("{path}.output_modalities"), message);
         }
     }
 }
@@ -347,6 +354,19 @@ mod tests {
         });
         let paths: Vec<&str> = found.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
         assert_eq!(paths, ["name", "base_url", "weight", "models[0].id", "models[1].id", "models[1].id", "models[1].context_length"]);
+    }
+
+    #[test]
+    fn a_model_embeds_or_answers() {
+        let modalities = |words: serde_json::Value| problems(|value| value["models"][0]["output_modalities"] = words);
+        assert!(modalities(json!(["embeddings"])).is_empty());
+        let both = modalities(json!(["text", "embeddings"]));
+        assert!(both[0].starts_with("models[0].output_modalities: a model gives \"embeddings\" or it answers"), "{both:?}");
+        let of_anthropic = problems(|value| {
+            value["provider"] = json!("anthropic");
+            value["models"][0]["output_modalities"] = json!(["embeddings"]);
+        });
+        assert_eq!(of_anthropic, ["models[0].output_modalities: Anthropic has no models for embeddings"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `POST /admin/route/explain`: where a chat request would go and why, without sending it.
+//! `POST /admin/route/explain`: where a request would go and why, without sending it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::control::key::KeyHash;
 use crate::control::services::Services;
 use crate::control::store::StoreError;
 use crate::http::caller::PlatformAdministrator;
-use crate::http::chat::ChatRequest;
+use crate::http::chat::RequestKind;
 use crate::http::envelope::{Data, JsonBody};
 use crate::http::error::ApiError;
 use crate::routing::{Funnel, FunnelStep, Question, Told, ToldFigures, plan};
@@ -26,7 +26,7 @@ const MESSAGES: &str = r#"[{"role":"user","content":"Hello"}]"#;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ExplainBody {
-    /// A chat request; `messages` may be left out.
+    /// A chat request, of which `messages` may be left out; or, with an `input`, one for embeddings.
     #[schema(value_type = Object)]
     request: Box<RawValue>,
     /// The hash of the key whose preferences and models count; none: the administrator's own.
@@ -77,8 +77,8 @@ pub async fn explain_route(
         }
         None => Arc::clone(&administrator.0.key),
     };
-    let request = with_messages(&body.request)?;
-    let request = ChatRequest::parse(&request, DEPTH_MAX)?;
+    let (request, kind) = with_messages(&body.request)?;
+    let request = kind.parse(&request, DEPTH_MAX)?;
     let (now, prompt, routing) = (Timestamp::now(), prompt_size(&request), services.routing());
     let question = Question::of(routing, &catalog, &key, &request, prompt, now)?;
     let funnel = Funnel::of(&question);
@@ -115,11 +115,13 @@ pub async fn explain_route(
 }
 
 /// The request with messages: what a route depends on can be asked without writing any.
-fn with_messages(request: &RawValue) -> Result<Bytes, ApiError> {
+fn with_messages(request: &RawValue) -> Result<(Bytes, RequestKind), ApiError> {
     let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(request.get())
         .map_err(|error| ApiError::bad_request("request", format!("request must be a chat request as a JSON object: {error}")))?;
-    if !members.contains_key("messages") {
+    let asks_to_embed = members.contains_key("input") && !members.contains_key("messages");
+    let kind = if asks_to_embed { RequestKind::Embeddings } else { RequestKind::Chat };
+    if kind == RequestKind::Chat && !members.contains_key("messages") {
         members.insert("messages".to_owned(), serde_json::from_str(MESSAGES).map_err(ApiError::internal)?);
     }
-    Ok(Bytes::from(serde_json::to_vec(&members).map_err(ApiError::internal)?))
+    Ok((Bytes::from(serde_json::to_vec(&members).map_err(ApiError::internal)?), kind))
 }

@@ -19,12 +19,10 @@ use crate::control::services::Services;
 use crate::http::caller::Administrator;
 use crate::http::envelope::{Data, UrlPath};
 use crate::http::error::ApiError;
-use crate::metering::{StreamMeter, usage_json};
-use crate::providers::probe::ask;
+use crate::metering::{embeddings_usage_json, usage_json};
+use crate::providers::probe::{Probed, ask, cheapest};
 use crate::providers::{AttemptError, ChannelClients, demo};
 use crate::routing::health::observe;
-use crate::wire::ChatAnswer;
-use crate::wire::chat_answer::PieceKind;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From sending to the end of the answer.
@@ -75,9 +73,8 @@ pub async fn test_channel(
     // As it is now: another process may have changed it a moment ago.
     services.control.reload().await?;
     let catalog = services.control.catalog();
-    let mut endpoints = catalog.models().iter().flat_map(|model| &model.endpoints).filter(|endpoint| endpoint.channel.id == channel.id);
-    let cheapest = endpoints.by_ref().min_by_key(|endpoint| endpoint.price.table.completion);
-    let endpoint = cheapest.ok_or_else(|| ApiError::conflict("The channel is disabled, or offers no model that is enabled."))?;
+    let endpoints = catalog.models().iter().flat_map(|model| &model.endpoints).filter(|endpoint| endpoint.channel.id == channel.id);
+    let endpoint = cheapest(endpoints).ok_or_else(|| ApiError::conflict("The channel is disabled, or offers no model that is enabled."))?;
     let clients = ChannelClients::new(CONNECT_TIMEOUT, demo::Pace::default()).with_private(services.routing().allow_private);
     let started = Instant::now();
     let asked = tokio::time::timeout(TIMEOUT, ask(&clients, endpoint, 0, TIMEOUT)).await;
@@ -89,7 +86,7 @@ pub async fn test_channel(
     Ok(Data { data: report(endpoint, latency_ms, asked) })
 }
 
-fn report(endpoint: &Endpoint, latency_ms: u64, asked: Result<ChatAnswer, AttemptError>) -> Probe {
+fn report(endpoint: &Endpoint, latency_ms: u64, asked: Result<Probed, AttemptError>) -> Probe {
     let mut probe = Probe {
         ok: asked.is_ok(),
         channel: endpoint.channel.name.to_string(),
@@ -104,16 +101,12 @@ fn report(endpoint: &Endpoint, latency_ms: u64, asked: Result<ChatAnswer, Attemp
     };
     match asked {
         Ok(answer) => {
-            let mut meter = StreamMeter::for_body();
-            meter.observe(&answer);
-            meter.done();
-            let said = answer.pieces().iter().filter(|piece| piece.kind == PieceKind::Content);
-            let unescaped = |raw: &str| serde_json::from_str::<String>(&format!("\"{raw}\"")).unwrap_or_default();
-            probe.answer = Some(said.map(|piece| unescaped(answer.text_of(piece.span))).collect());
-            if let Some((usage, _)) = meter.measure()
+            probe.answer = Some(answer.said);
+            if let Some(usage) = answer.usage
                 && let Ok(charged) = charge(&endpoint.price.table, &usage)
             {
-                probe.usage = RawValue::from_string(usage_json(&usage, &charged)).ok();
+                let json = if endpoint.embeds { embeddings_usage_json(&usage, &charged) } else { usage_json(&usage, &charged) };
+                probe.usage = RawValue::from_string(json).ok();
                 probe.charge = Some(UsdNumber(charged.total));
                 probe.cost = charge(&endpoint.cost, &usage).ok().map(|cost| UsdNumber(cost.total));
             }

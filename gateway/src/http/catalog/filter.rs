@@ -52,6 +52,11 @@ pub struct ModelsQuery {
 }
 
 impl ModelsQuery {
+    /// The same question about models with this output alone.
+    pub fn of_output(self, modality: &str) -> Self {
+        Self { output_modalities: Some(modality.to_owned()), ..self }
+    }
+
     /// The models that pass every filter, in catalog order.
     pub fn select(&self, models: &[Arc<Model>], now: Timestamp) -> Result<Vec<Arc<Model>>, ApiError> {
         let prices = PriceBounds {

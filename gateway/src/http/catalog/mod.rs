@@ -22,6 +22,7 @@ use super::caller::{Caller, optional_key};
 use super::envelope::{Data, UrlPath, UrlQuery};
 use super::error::ApiError;
 use crate::control::catalog::{Catalog, Model};
+use crate::control::channel::EMBEDDINGS;
 use crate::control::services::Services;
 
 mod anthropic;
@@ -41,6 +42,7 @@ pub fn routes() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(list_models))
         .routes(routes!(count_models))
         .routes(routes!(list_user_models))
+        .routes(routes!(list_embedding_models))
         .routes(routes!(list_model_endpoints))
         .routes(routes!(list_zdr_endpoints))
         .routes(routes!(get_model))
@@ -81,7 +83,8 @@ async fn list_models(
 ) -> Result<Response, ApiError> {
     let catalog = services.control.catalog_full();
     if anthropic::is_asked(&headers) {
-        return Ok(Json(AnthropicModelList::of(catalog.models().iter().map(|model| &**model))).into_response());
+        let answering = catalog.models().iter().filter(|model| !model.embeds());
+        return Ok(Json(AnthropicModelList::of(answering.map(|model| &**model))).into_response());
     }
     let list = model_list(&services, &catalog, &uri, &query, |_| true).await?;
     Ok(cacheable(Json(list)))
@@ -97,6 +100,18 @@ async fn list_user_models(
 ) -> Result<Response, ApiError> {
     let list = model_list(&services, &caller.catalog, &uri, &query, |model| caller.key.allows_model(&model.id)).await?;
     Ok(Json(list).into_response())
+}
+
+/// The models that make embeddings, as `/models` has them.
+#[utoipa::path(get, path = "/embeddings/models", tag = "models", params(ModelsQuery), responses((status = 200, body = ModelList)))]
+async fn list_embedding_models(
+    State(services): State<Arc<Services>>,
+    OriginalUri(uri): OriginalUri,
+    UrlQuery(query): UrlQuery<ModelsQuery>,
+) -> Result<Response, ApiError> {
+    let catalog = services.control.catalog_full();
+    let list = model_list(&services, &catalog, &uri, &query.of_output(EMBEDDINGS), |_| true).await?;
+    Ok(cacheable(Json(list)))
 }
 
 /// How many models the same query would list.

@@ -12,14 +12,17 @@ use schemas::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+pub(in crate::http) use request::{read, read_members, read_models};
 pub use request::{ChatRequest, RequestError, SESSION_CHARS_MAX, nesting_exceeds};
 pub use upstream_body::{UpstreamForm, upstream_body};
+pub(in crate::http) use upstream_body::{is_ours, is_within_price, push_member};
 
 use crate::access;
 use crate::app::AppState;
 use crate::http::body::read_body;
 use crate::http::error::{ApiError, Dialect};
-use crate::http::idempotency;
+use crate::http::{embeddings, idempotency};
+use crate::metrics::{CHAT_ROUTE, EMBEDDINGS_ROUTE};
 use crate::providers::anthropic::native::NativeRequest;
 use crate::relay::{self, ChatJob};
 
@@ -32,7 +35,7 @@ const ATTRIBUTION_CHARS_MAX: usize = 200;
     responses((status = 200, description = "The answer, or its chunks with `stream: true`.", content(
         (ref("#/components/schemas/ChatCompletion") = "application/json"), (ref("#/components/schemas/ChatCompletionChunk") = "text/event-stream")))))]
 pub async fn create_chat_completion(State(app): State<AppState>, request: Request<Body>) -> Response {
-    let as_it_came = |body| Ok(Inbound { body, native: None, dialect: Dialect::OpenAi });
+    let as_it_came = |body| Ok(Inbound { body, native: None, dialect: Dialect::OpenAi, kind: RequestKind::Chat });
     match begin(&app, request, as_it_came).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
@@ -46,6 +49,32 @@ pub struct Inbound {
     /// As an Anthropic client wrote it.
     pub native: Option<NativeRequest>,
     pub dialect: Dialect,
+    pub kind: RequestKind,
+}
+
+/// What a request asks a model for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    Chat,
+    Embeddings,
+}
+
+impl RequestKind {
+    /// Its word in events and records.
+    pub const fn api_type(self) -> &'static str {
+        match self {
+            Self::Chat => CHAT_ROUTE,
+            Self::Embeddings => EMBEDDINGS_ROUTE,
+        }
+    }
+
+    /// Reads a body of its kind.
+    pub fn parse(self, body: &[u8], depth_max: usize) -> Result<ChatRequest<'_>, RequestError> {
+        match self {
+            Self::Chat => ChatRequest::parse(body, depth_max),
+            Self::Embeddings => embeddings::parse(body, depth_max),
+        }
+    }
 }
 
 /// Reads a request, which `translate` puts into the internal form, and starts the task that answers it.
@@ -63,12 +92,13 @@ pub async fn begin(
     let body = read_body(&head.headers, body, app.options.body_bytes_max, app.options.body_timeout).await?;
     // A minute may have passed: a request begun after shutdown has waited for the others would be cut off.
     app.readiness.check()?;
-    let Inbound { body, native, dialect } = translate(body)?;
+    let Inbound { body, native, dialect, kind } = translate(body)?;
     let job = ChatJob {
         key,
         body,
         native,
         dialect,
+        kind,
         idempotency_key: idempotency::read_key(&head.headers)?,
         received,
         wants_route: wants_route(&head.headers),

@@ -10,6 +10,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::metering::EmbeddingsInput;
 use crate::providers::anthropic::native::NativeRequest;
 
 /// Names in `models`, the fallback list.
@@ -21,7 +22,7 @@ pub const SESSION_CHARS_MAX: usize = 256;
 /// Longest model name that is looked up.
 const MODEL_BYTES_MAX: usize = 256;
 
-/// A chat request, borrowing from its body.
+/// A chat request, borrowing from its body; or one for embeddings, which takes the same way.
 #[derive(Debug)]
 pub struct ChatRequest<'a> {
     /// `[model] ∪ models`, in the order to be tried; empty when the client named none.
@@ -31,8 +32,10 @@ pub struct ChatRequest<'a> {
     pub output_tokens_cap: Option<u64>,
     /// Answers asked for (`n`).
     pub choices: u64,
-    /// The raw `messages`.
+    /// The raw `messages`; of a request for embeddings its `input`.
     pub messages: &'a RawValue,
+    /// What embeddings are asked for, if they are.
+    pub embeddings: Option<EmbeddingsInput>,
     /// `provider`, OpenRouter's routing preferences.
     pub provider: Option<&'a RawValue>,
     /// The conversation's name: `session_id`, else what a header said.
@@ -55,7 +58,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    fn field(param: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::http) fn field(param: &'static str, message: impl Into<String>) -> Self {
         Self { param: Some(param), message: message.into() }
     }
 }
@@ -63,19 +66,7 @@ impl RequestError {
 impl<'a> ChatRequest<'a> {
     /// Parses and checks a body. `depth_max` bounds its nesting.
     pub fn parse(body: &'a [u8], depth_max: usize) -> Result<Self, RequestError> {
-        let text = std::str::from_utf8(body).map_err(|error| RequestError {
-            param: None,
-            message: format!("request body is not valid UTF-8 (byte {})", error.valid_up_to()),
-        })?;
-        if let Some(offset) = nesting_exceeds(body, depth_max) {
-            return Err(RequestError {
-                param: None,
-                message: format!("request body is nested deeper than {depth_max} levels (byte {offset})"),
-            });
-        }
-        let Members(members) = serde_json::from_str(text)
-            .map_err(|error| RequestError { param: None, message: format!("request body is not a valid JSON object: {error}") })?;
-        Self::from_members(members)
+        Self::from_members(read_members(body, depth_max)?)
     }
 
     fn from_members(members: Vec<(Cow<'a, str>, &'a RawValue)>) -> Result<Self, RequestError> {
@@ -84,27 +75,7 @@ impl<'a> ChatRequest<'a> {
             let last = members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value);
             last.filter(|value| value.get() != "null")
         };
-        let mut models = Vec::with_capacity(1);
-        if let Some(model) = member("model") {
-            models.push(read::<Cow<'a, str>>("model", model, "a string")?);
-        }
-        if let Some(list) = member("models") {
-            let list: Vec<BorrowedText<'a>> = read("models", list, "an array of strings")?;
-            if list.len() > FALLBACK_MODELS_MAX {
-                return Err(RequestError::field(
-                    "models",
-                    format!("models has {} names; at most {FALLBACK_MODELS_MAX} are tried", list.len()),
-                ));
-            }
-            for BorrowedText(name) in list {
-                if !models.contains(&name) {
-                    models.push(name);
-                }
-            }
-        }
-        if models.iter().any(|name| name.is_empty() || name.len() > MODEL_BYTES_MAX) {
-            return Err(RequestError::field("model", format!("a model name has 1 to {MODEL_BYTES_MAX} bytes")));
-        }
+        let models = read_models(member("model"), member("models"))?;
         let messages = member("messages").ok_or_else(|| RequestError::field("messages", "Input required: specify \"messages\""))?;
         check_messages(messages)?;
         let stream = member("stream").map(|value| read("stream", value, "a boolean")).transpose()?.unwrap_or(false);
@@ -148,7 +119,13 @@ impl<'a> ChatRequest<'a> {
         if let Some(effort) = member("reasoning_effort") {
             check_effort("reasoning_effort", effort)?;
         }
-        Ok(Self { models, stream, output_tokens_cap, choices, messages, provider, session, hides_reasoning, native: None, members })
+        let (embeddings, native) = (None, None);
+        Ok(Self { models, stream, output_tokens_cap, choices, messages, embeddings, provider, session, hides_reasoning, native, members })
+    }
+
+    /// How many texts a model is given to read, each within its context.
+    pub fn inputs(&self) -> u64 {
+        self.embeddings.as_ref().map_or(1, |input| input.count)
     }
 
     /// What the model reads beside the messages.
@@ -162,7 +139,50 @@ impl<'a> ChatRequest<'a> {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {
+/// The members of a body. `depth_max` bounds its nesting.
+pub(in crate::http) fn read_members(body: &[u8], depth_max: usize) -> Result<Vec<(Cow<'_, str>, &RawValue)>, RequestError> {
+    let text = std::str::from_utf8(body).map_err(|error| RequestError {
+        param: None,
+        message: format!("request body is not valid UTF-8 (byte {})", error.valid_up_to()),
+    })?;
+    if let Some(offset) = nesting_exceeds(body, depth_max) {
+        return Err(RequestError {
+            param: None,
+            message: format!("request body is nested deeper than {depth_max} levels (byte {offset})"),
+        });
+    }
+    let Members(members) = serde_json::from_str(text)
+        .map_err(|error| RequestError { param: None, message: format!("request body is not a valid JSON object: {error}") })?;
+    Ok(members)
+}
+
+/// `[model] ∪ models`.
+pub(in crate::http) fn read_models<'a>(
+    model: Option<&'a RawValue>,
+    fallbacks: Option<&'a RawValue>,
+) -> Result<Vec<Cow<'a, str>>, RequestError> {
+    let mut models = Vec::with_capacity(1);
+    if let Some(model) = model {
+        models.push(read::<Cow<'a, str>>("model", model, "a string")?);
+    }
+    if let Some(list) = fallbacks {
+        let list: Vec<BorrowedText<'a>> = read("models", list, "an array of strings")?;
+        if list.len() > FALLBACK_MODELS_MAX {
+            return Err(RequestError::field("models", format!("models has {} names; at most {FALLBACK_MODELS_MAX} are tried", list.len())));
+        }
+        for BorrowedText(name) in list {
+            if !models.contains(&name) {
+                models.push(name);
+            }
+        }
+    }
+    if models.iter().any(|name| name.is_empty() || name.len() > MODEL_BYTES_MAX) {
+        return Err(RequestError::field("model", format!("a model name has 1 to {MODEL_BYTES_MAX} bytes")));
+    }
+    Ok(models)
+}
+
+pub(in crate::http) fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {
     serde_json::from_str(value.get()).map_err(|_| RequestError::field(name, format!("{name} must be {wanted}")))
 }
 

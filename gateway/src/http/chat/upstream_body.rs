@@ -65,9 +65,14 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
         let is_not_understood = !dropped.is_empty() && !dropped.in_common(ParameterSet::of(key)).is_empty();
         let is_untold =
             (drops_reasoning && key == "reasoning") || (quirks.reasoning == ReasoningForm::Nothing && key == "reasoning_effort");
-        let is_dearer = key == "service_tier" && !TIERS.contains(&value.get());
-        let is_ours = OURS.contains(&&**key);
-        if is_ours || is_untold || is_dearer || replaced_cap || repeated || is_not_understood || quirks.left_out.contains(&&**key) {
+        if is_ours(key)
+            || is_untold
+            || !is_within_price(key, value)
+            || replaced_cap
+            || repeated
+            || is_not_understood
+            || quirks.left_out.contains(&&**key)
+        {
             continue;
         }
         match &**key {
@@ -181,7 +186,17 @@ fn push_without(body: &mut Vec<u8>, text: &str, without: &Without<'_>) {
     }
 }
 
-fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
+/// Whether a member means something to us and nothing to a provider.
+pub(in crate::http) fn is_ours(key: &str) -> bool {
+    OURS.contains(&key)
+}
+
+/// Whether what it asks for is paid for by the price a model has here.
+pub(in crate::http) fn is_within_price(key: &str, value: &RawValue) -> bool {
+    key != "service_tier" || TIERS.contains(&value.get())
+}
+
+pub(in crate::http) fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
     body.push(b',');
     push_string(body, key);
     body.push(b':');

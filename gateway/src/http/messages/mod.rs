@@ -26,7 +26,7 @@ use crate::access;
 use crate::app::AppState;
 use crate::control::catalog::Catalog;
 use crate::http::body::read_body;
-use crate::http::chat::{self, ChatRequest, Inbound};
+use crate::http::chat::{self, ChatRequest, Inbound, RequestKind};
 use crate::http::error::{ApiError, Dialect};
 use crate::http::translated::translated;
 use crate::metering::count::count_prompt;
@@ -55,7 +55,8 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
         let depth_max = app.options.body_depth_max;
         let read = request::read(&body, depth_max)?;
         let chat = request::chat_body(&read, &|name| full_name(&catalog, name))?;
-        Ok(Inbound { body: chat, native: Some(request::native(body.clone(), &read, beta)), dialect: Dialect::Anthropic })
+        let native = Some(request::native(body.clone(), &read, beta));
+        Ok(Inbound { body: chat, native, dialect: Dialect::Anthropic, kind: RequestKind::Chat })
     };
     let mut response = chat::begin(app, request, translate).await?;
     if let Some(id) = response.headers().get(GENERATION_ID).cloned() {

@@ -27,7 +27,7 @@ use http::{Request, StatusCode};
 use self::answer::{Answer, now};
 use self::events::Events;
 use crate::app::AppState;
-use crate::http::chat::{self, Inbound};
+use crate::http::chat::{self, Inbound, RequestKind};
 use crate::http::error::{ApiError, Dialect};
 use crate::http::translated::translated;
 
@@ -49,7 +49,7 @@ async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiE
         let translated = request::translate(&body, app.options.body_depth_max)?;
         echo = Some(translated.echo);
         // Errors have chat's envelope: it is OpenAI's in both of its dialects.
-        Ok(Inbound { body: translated.chat, native: None, dialect: Dialect::OpenAi })
+        Ok(Inbound { body: translated.chat, native: None, dialect: Dialect::OpenAi, kind: RequestKind::Chat })
     };
     let response = chat::begin(app, request, translate).await?;
     if response.status() != StatusCode::OK {

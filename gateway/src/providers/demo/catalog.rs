@@ -62,6 +62,31 @@ pub const MODELS: [DemoModel; 3] = [
     },
 ];
 
+/// The model that makes embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DemoEmbeddingModel {
+    pub id: &'static str,
+    pub upstream: &'static str,
+    pub name: &'static str,
+    pub description: &'static str,
+    /// Of one text.
+    pub context_length: u64,
+    /// Of its vectors, unless fewer are asked for.
+    pub dimensions: usize,
+    /// Dollars per million tokens.
+    pub price: &'static str,
+}
+
+pub const EMBEDDING: DemoEmbeddingModel = DemoEmbeddingModel {
+    id: "demo/embed",
+    upstream: "embed",
+    name: "Demo: Embed",
+    description: "Built into Tollgate: vectors of texts; those that share words are near each other. No account needed.",
+    context_length: 8_192,
+    dimensions: 512,
+    price: "0.02",
+};
+
 /// [`MODELS`]' first with bad days, so that failover and uptime have something to show. No deployment offers it by itself: a
 /// channel has to name it as a model's `upstream`.
 pub const UNSTEADY: DemoModel = DemoModel { upstream: "unsteady", fails_in_hundred: 12, ..MODELS[0] };

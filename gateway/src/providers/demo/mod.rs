@@ -3,9 +3,10 @@
 //! Owns turning an OpenAI-dialect request into the very bytes an OpenAI-compatible upstream would send:
 //! [`request`] reads it, [`plan`] decides what is said, [`render`] writes it. It must never know who pays
 //! or who asked, and it depends on nothing but the request: the same bytes get the same answer. Start at
-//! [`respond`]; [`catalog`] is what it offers.
+//! [`respond`], or [`embed`] for its model that embeds; [`catalog`] is what it offers.
 
 pub mod catalog;
+mod embeddings;
 mod plan;
 mod render;
 mod request;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http::StatusCode;
 
+pub use self::embeddings::embed;
 use self::render::Answer;
 use self::request::{DemoRequest, Refused};
 use self::seed::Seed;

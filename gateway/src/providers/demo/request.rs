@@ -192,7 +192,7 @@ fn quick() -> &'static DemoModel {
     &catalog::MODELS[0]
 }
 
-fn bad_request(message: &str, param: Option<&str>) -> Refused {
+pub(super) fn bad_request(message: &str, param: Option<&str>) -> Refused {
     Refused { status: StatusCode::BAD_REQUEST, body: error_body("invalid_request_error", message, param) }
 }
 

@@ -12,6 +12,10 @@ impl Seed {
         Self(digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first)))
     }
 
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// Another sequence, for one of several choices.
     pub fn fork(&self, index: u32) -> Self {
         Self(self.0 ^ u64::from(index).wrapping_mul(0xA24B_AED4_963E_E407))
