@@ -30,7 +30,7 @@ impl AttemptClass {
     pub fn of(outcome: &str, status: Option<u16>) -> Self {
         match (outcome, status) {
             ("ok", _) => Self::Success,
-            ("client_left" | "cancelled" | "hedge_lost" | "hold_refused", _) => Self::NotCounted,
+            ("client_left" | "cancelled" | "hedge_lost" | "hold_refused" | "free_refused", _) => Self::NotCounted,
             (_, Some(400 | 413 | 422)) => Self::NotCounted,
             (_, Some(403 | 429)) => Self::RateLimited,
             _ => Self::Error,
@@ -108,7 +108,7 @@ mod tests {
         }
         assert_eq!(class("upstream_error", Some(200)), AttemptClass::Error, "an error in the middle of a stream");
         assert_eq!(class("timeout", None), AttemptClass::Error);
-        for outcome in ["client_left", "hedge_lost", "hold_refused"] {
+        for outcome in ["client_left", "hedge_lost", "hold_refused", "free_refused"] {
             assert_eq!(class(outcome, None), AttemptClass::NotCounted, "{outcome}");
         }
         assert_eq!(class("rate_limit_exceeded", Some(429)), AttemptClass::RateLimited);

@@ -18,7 +18,8 @@ use super::state::{GateSnapshot, GateState, assemble};
 use crate::metrics::{GATE_BOUND_REACHED_TOTAL, GATE_OPEN, GATE_REFUSALS_TOTAL};
 use crate::posted::Posted;
 use crate::protocol::{
-    AccountRules, AccountState, Amounts, GateError, KeySpend, Moment, OverdueHold, Refusal, ReserveCommand, Reserved, SettleCommand,
+    AccountRules, AccountState, Amounts, FreeLimits, GateError, KeySpend, Moment, OverdueHold, Refusal, ReserveCommand, Reserved,
+    SettleCommand,
 };
 
 /// See [`super::BalanceGate`], whose methods these are.
@@ -81,6 +82,22 @@ impl MemoryGate {
         let at = self.moment(now, shard.epoch);
         let account = shard.accounts.get_mut(&account_id).ok_or(GateError::NoHold { request_id })?;
         let answer = account.resize(at, request_id, to);
+        drop(shard);
+        count_answer(&answer);
+        answer
+    }
+
+    pub fn count_free(
+        &self,
+        now: Timestamp,
+        request_id: RequestId,
+        account_id: AccountId,
+        limits: FreeLimits,
+    ) -> Result<Reserved, GateError> {
+        let mut shard = self.open_shard(account_id)?;
+        let at = self.moment(now, shard.epoch);
+        let account = shard.accounts.get_mut(&account_id).ok_or(GateError::NoHold { request_id })?;
+        let answer = account.count_free(at, request_id, limits);
         drop(shard);
         count_answer(&answer);
         answer

@@ -78,6 +78,21 @@ impl BalanceGate {
         }
     }
 
+    /// Counts a request in flight as one to a free model, once, where it was not admitted as one. Refused, it may not go on to
+    /// such a model, and nothing changes.
+    pub async fn count_free(
+        &self,
+        now: Timestamp,
+        request_id: RequestId,
+        account_id: AccountId,
+        limits: FreeLimits,
+    ) -> Result<Reserved, GateError> {
+        match self {
+            Self::Memory(gate) => gate.count_free(now, request_id, account_id, limits),
+            Self::Redis(gate) => boxed(gate.count_free(now, request_id, account_id, limits)).await,
+        }
+    }
+
     /// Gives live holds a fresh deadline. Returns those that cannot be renewed: their owner must abort them.
     pub async fn renew(&self, now: Timestamp, requests: &[(AccountId, RequestId)]) -> Result<Vec<RequestId>, GateError> {
         match self {

@@ -13,7 +13,7 @@ use super::{Call, RedisGate, encode};
 use crate::gate::memory::count_answer;
 use crate::metrics::GATE_GENERATIONS_DROPPED_TOTAL;
 use crate::protocol::key::KeyState;
-use crate::protocol::{Amounts, GateError, ReserveCommand, Reserved, SettleCommand};
+use crate::protocol::{Amounts, FreeLimits, GateError, ReserveCommand, Reserved, SettleCommand};
 
 /// Holds renewed in one script: it must not stand in the way of requests for long.
 const RENEWALS_MAX: usize = 128;
@@ -83,6 +83,35 @@ impl RedisGate {
             Code::Refused => decode::refused(&head, &mut reader, &Limits::default()),
             Code::NoHold => Err(GateError::NoHold { request_id }),
             code => Err(unexpected("resize", code)),
+        };
+        count_answer(&answer);
+        answer
+    }
+
+    pub async fn count_free(
+        &self,
+        now: Timestamp,
+        request_id: RequestId,
+        account_id: AccountId,
+        limits: FreeLimits,
+    ) -> Result<Reserved, GateError> {
+        let shard = self.names.of_account(account_id);
+        let who = member(account_id, request_id);
+        let encoded = Writer::default().count(limits.requests_per_minute.into()).count(limits.requests_per_day.into()).done();
+        let call = Call {
+            script: &self.scripts.count_free,
+            shard,
+            keys: vec![self.names.account(account_id)],
+            arguments: vec![&who, &encoded],
+            lane: Lane::Hot,
+        };
+        let answer = self.call(now, call).await?;
+        let (head, mut reader) = self.understood(shard, &answer).await?;
+        let answer = match head.code {
+            Code::Ok => decode::held(&head, &mut reader),
+            Code::Refused => decode::refused(&head, &mut reader, &Limits::of_free(limits)),
+            Code::NoHold => Err(GateError::NoHold { request_id }),
+            code => Err(unexpected("count_free", code)),
         };
         count_answer(&answer);
         answer

@@ -83,6 +83,10 @@ impl Limits {
         let by_level = [command.account_rates, command.key.map(|policy| policy.rates).unwrap_or_default()];
         Self { by_level, free: command.free }
     }
+
+    pub fn of_free(limits: FreeLimits) -> Self {
+        Self { free: Some(limits), ..Self::default() }
+    }
 }
 
 pub(super) fn refused(head: &Head, reader: &mut Reader<'_>, limits: &Limits) -> Result<Reserved, GateError> {

@@ -67,7 +67,8 @@ pub(super) fn entry(entry: &EntryImage) -> Vec<u8> {
         EntryKind::Pending => 2,
         EntryKind::Expired => 3,
     };
-    let writer = Writer::default().byte(kind).flag(entry.fenced).flag(entry.account_metered).flag(entry.key_metered);
+    let metered = u8::from(entry.account_metered) + 2 * u8::from(entry.is_free);
+    let writer = Writer::default().byte(kind).flag(entry.fenced).byte(metered).flag(entry.key_metered);
     let writer = writer.flag(entry.key.is_some()).id(entry.key.map_or(Uuid::nil(), KeyId::uuid)).day(entry.day);
     let writer = writer.amount(entry.amount).amount(entry.worst_case);
     let writer = writer.id(entry.owner.map_or(Uuid::nil(), schemas::NodeId::uuid)).micros(entry.time.micros());

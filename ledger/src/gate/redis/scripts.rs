@@ -24,6 +24,7 @@ impl Script {
 pub(super) struct Scripts {
     pub reserve: Script,
     pub resize: Script,
+    pub count_free: Script,
     pub renew: Script,
     pub settle: Script,
     pub release: Script,
@@ -44,6 +45,7 @@ impl Scripts {
         Self {
             reserve: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "free.lua", "reserve.lua"),
             resize: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "resize.lua"),
+            count_free: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "free.lua", "count_free.lua"),
             renew: script!("exact.lua", "rate.lua", "account.lua", "renew.lua"),
             settle: script!("exact.lua", "rate.lua", "account.lua", "settle.lua"),
             release: script!("exact.lua", "rate.lua", "account.lua", "release.lua"),
@@ -52,7 +54,7 @@ impl Scripts {
             overdue: script!("exact.lua", "rate.lua", "account.lua", "overdue.lua"),
             unposted: script!("exact.lua", "rate.lua", "account.lua", "unposted.lua"),
             amounts: script!("exact.lua", "rate.lua", "account.lua", "amounts.lua"),
-            free_requests: script!("exact.lua", "rate.lua", "account.lua", "free.lua", "free_requests.lua"),
+            free_requests: script!("exact.lua", "rate.lua", "account.lua", "limits.lua", "free.lua", "free_requests.lua"),
             key_spend: script!("exact.lua", "rate.lua", "account.lua", "key_spend.lua"),
             key_find: script!("exact.lua", "rate.lua", "account.lua", "key_find.lua"),
             begin: script!("exact.lua", "rate.lua", "account.lua", "begin.lua"),
@@ -60,10 +62,11 @@ impl Scripts {
         }
     }
 
-    pub fn all(&self) -> [&Script; 15] {
+    pub fn all(&self) -> [&Script; 16] {
         [
             &self.reserve,
             &self.resize,
+            &self.count_free,
             &self.renew,
             &self.settle,
             &self.release,

@@ -37,6 +37,7 @@ pub(crate) struct EntryImage {
     pub kind: EntryKind,
     pub fenced: bool,
     pub account_metered: bool,
+    pub is_free: bool,
     pub key_metered: bool,
     pub key: Option<KeyId>,
     pub day: Day,
@@ -87,7 +88,8 @@ impl Entry {
                 ..of_origin(EntryKind::Held, &hold.origin)
             },
             Self::Pending(spend) => {
-                let origin = Origin { key: spend.key, day: spend.day, tokens: 0, account_metered: false, key_metered: false };
+                let origin =
+                    Origin { key: spend.key, day: spend.day, tokens: 0, account_metered: false, key_metered: false, is_free: false };
                 EntryImage {
                     amount: spend.actual,
                     worst_case: spend.actual,
@@ -105,6 +107,7 @@ fn of_origin(kind: EntryKind, origin: &Origin) -> EntryImage {
         kind,
         fenced: false,
         account_metered: origin.account_metered,
+        is_free: origin.is_free,
         key_metered: origin.key_metered,
         key: origin.key,
         day: origin.day,

@@ -98,6 +98,8 @@ struct Origin {
     tokens: u64,
     account_metered: bool,
     key_metered: bool,
+    /// It counts as a request to a free model.
+    is_free: bool,
 }
 
 /// Holds no money; leaves when its late settle is posted, or after `tombstone_keep_ms`.

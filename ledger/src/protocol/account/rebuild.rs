@@ -45,6 +45,7 @@ impl AccountState {
                 tokens: held.tokens,
                 account_metered: false,
                 key_metered: false,
+                is_free: false,
             },
         };
         let change = Change { held: hold.amount, exposure: hold.exposure(), live: 1, ..Change::default() };

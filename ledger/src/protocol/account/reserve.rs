@@ -3,7 +3,7 @@
 use schemas::{Day, NanoUsd, RequestId, Timestamp};
 
 use super::{AccountState, Change, Entry, Hold, Moment, Origin};
-use crate::protocol::command::{KeyLimit, KeyPolicy, LimitLevel, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
+use crate::protocol::command::{FreeLimits, KeyLimit, KeyPolicy, LimitLevel, RateLimits, Refusal, RefusalCause, ReserveCommand, Reserved};
 use crate::protocol::error::GateError;
 use crate::protocol::free::{FreeUse, UsedUp};
 use crate::protocol::key::KeyState;
@@ -89,6 +89,26 @@ impl AccountState {
             (hold.amount, hold.worst_case) = (to, worst_case);
         }
         Ok(self.held_answer(at, to, worst_case))
+    }
+
+    /// Counts a request in flight as one to a free model, once, where it was not admitted as one: what it asked first gave no
+    /// answer. Refused, nothing changes.
+    pub fn count_free(&mut self, at: Moment<'_>, request_id: RequestId, limits: FreeLimits) -> Result<Reserved, GateError> {
+        let free = self.free.take(limits, at.now);
+        let Some(Entry::Held(hold)) = self.entries.get_mut(&request_id).filter(|entry| !matches!(entry, Entry::Held(hold) if hold.fenced))
+        else {
+            return Err(GateError::NoHold { request_id });
+        };
+        let (amount, worst_case) = (hold.amount, hold.worst_case);
+        if !hold.origin.is_free {
+            match free {
+                Ok(free) => (self.free, hold.origin.is_free) = (free, true),
+                Err(UsedUp { cause, retry_after_ms }) => {
+                    return Ok(Reserved::Refused(self.refusal(LimitLevel::Account, cause, retry_after_ms)));
+                }
+            }
+        }
+        Ok(self.held_answer(at, amount, worst_case))
     }
 
     /// Moves a hold's deadline. False if there is no hold to renew: its owner must abort the request.
@@ -263,6 +283,7 @@ impl AccountState {
                 tokens: command.tokens,
                 account_metered: taken.tokens.is_some(),
                 key_metered: key_taken.tokens.is_some(),
+                is_free: free.is_some(),
             },
         };
         let change = Change { held: hold.amount, exposure: hold.exposure(), live: 1, ..Change::default() };

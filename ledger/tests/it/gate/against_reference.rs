@@ -19,6 +19,7 @@ const REQUESTS: u128 = 8;
 enum Operation {
     Reserve(Ask),
     Resize(RequestId, i64),
+    CountFree(RequestId, (u32, u32)),
     Settle(RequestId, i64, u64),
     Release(RequestId),
     Expire(RequestId),
@@ -94,6 +95,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => any_ask().prop_map(Operation::Reserve),
         2 => (any_request(), 0..20_i64).prop_map(|((_, id), to)| Operation::Resize(id, to)),
+        2 => (any_request(), (1..7_u32, 1..7_u32)).prop_map(|((_, id), limits)| Operation::CountFree(id, limits)),
         4 => (any_request(), 0..15_i64, 0..60_u64).prop_map(|((_, id), actual, tokens)| Operation::Settle(id, actual, tokens)),
         1 => any_request().prop_map(|(_, id)| Operation::Release(id)),
         1 => any_request().prop_map(|(_, id)| Operation::Expire(id)),
@@ -154,6 +156,11 @@ impl Pair {
             Operation::Resize(id, to) => {
                 let answer = self.resize(*id, *to).await;
                 prop_assert_eq!(answer, self.reference.resize(*id, *to));
+            }
+            Operation::CountFree(id, (requests_per_minute, requests_per_day)) => {
+                let limits = FreeLimits { requests_per_minute: *requests_per_minute, requests_per_day: *requests_per_day };
+                let answer = verdict(self.gate.count_free(NOW, *id, account_of(*id), limits).await);
+                prop_assert_eq!(answer, self.reference.count_free(*id, (*requests_per_minute, *requests_per_day)));
             }
             Operation::Settle(id, actual, tokens) => {
                 self.settle(*id, *actual, *tokens).await;

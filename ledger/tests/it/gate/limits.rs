@@ -32,6 +32,7 @@ on_every_gate! {
     free_requests_are_counted_by_the_minute_too;
     a_free_request_that_came_to_nothing_stays_counted;
     what_is_refused_uses_up_no_free_request;
+    a_request_that_goes_on_to_a_free_model_is_counted_once;
     free_requests_of_many_callers_are_never_more_than_a_day_s;
     named_bounds_are_typed_errors_and_settling_goes_on;
     amounts_that_make_no_sense_are_errors_and_change_nothing;
@@ -287,6 +288,28 @@ async fn what_is_refused_uses_up_no_free_request(backend: Backend) {
     held(gate.reserve(NOW, ReserveCommand { free: limits, ..rated(3, 0, UNLIMITED, UNLIMITED) }).await.unwrap());
     refused(gate.reserve(NOW, ReserveCommand { free: limits, ..rated(4, 5, one, one) }).await.unwrap());
     held(gate.reserve(NOW, rated(5, 5, one, one)).await.unwrap());
+}
+
+async fn a_request_that_goes_on_to_a_free_model_is_counted_once(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 100)]).await;
+    let limits = FreeLimits { requests_per_minute: 100, requests_per_day: 2 };
+    for number in 1..=3 {
+        held(gate.reserve(NOW, asks(number, 10)).await.unwrap());
+    }
+    for _ in 0..3 {
+        assert_eq!(held(gate.count_free(NOW, request(1), account(1), limits).await.unwrap()), 10, "the hold stays");
+    }
+    assert_eq!(gate.free_requests(NOW, account(1)).await.unwrap(), 1);
+    held(gate.reserve(NOW, free(4, 100, 2)).await.unwrap());
+    held(gate.count_free(NOW, request(4), account(1), limits).await.unwrap());
+    let used_up = refused(gate.count_free(NOW, request(2), account(1), limits).await.unwrap());
+    let cause = RefusalCause::FreeDay { limit: 2, resets_at: today().plus(1).start() };
+    assert_eq!((used_up.level, used_up.cause, used_up.retry_after_ms), (LimitLevel::Account, cause, Some(43_200_000)));
+    assert_eq!(gate.amounts(account(1)).await.unwrap().held, nanos(30), "refused, it is still in flight");
+    gate.settle(NOW, settles(1, 0)).await.unwrap();
+    let gone = gate.count_free(NOW, request(1), account(1), limits).await;
+    assert_eq!(gone, Err(GateError::NoHold { request_id: request(1) }));
+    assert!(matches!(gate.count_free(NOW, request(9), account(9), limits).await, Err(GateError::NoHold { .. })));
 }
 
 async fn free_requests_of_many_callers_are_never_more_than_a_day_s(backend: Backend) {

@@ -32,6 +32,7 @@ pub struct Request {
     pub limit: Option<(i64, LimitWindow)>,
     pub day: Day,
     pub tokens: u64,
+    pub is_free: bool,
     pub state: State,
 }
 
@@ -119,24 +120,46 @@ impl Reference {
                 return Verdict::Refused(if matches!(level, Level::Account(_)) { LimitLevel::Account } else { LimitLevel::Key }, cause);
             }
         }
-        if let Some((a_minute, a_day)) = ask.free {
-            let so_far = self.free.entry(ask.account).or_default();
-            if *so_far >= a_day {
-                return Verdict::Refused(LimitLevel::Account, "free_day");
-            }
-            if *so_far >= a_minute {
-                return Verdict::Refused(LimitLevel::Account, "free_minute");
-            }
-            *so_far += 1;
+        if let Some(cause) = ask.free.and_then(|limits| self.take_free(ask.account, limits)) {
+            return Verdict::Refused(LimitLevel::Account, cause);
         }
         for level in levels {
             *self.admitted.entry(level).or_default() += 1;
             *self.tokens.entry(level).or_default() += ask.tokens;
         }
         let state = State::Held { amount: hold, worst_case };
-        let request = Request { account: ask.account, key: ask.key, limit: ask.limit, day: ask.day, tokens: ask.tokens, state };
+        let (is_free, tokens) = (ask.free.is_some(), ask.tokens);
+        let request = Request { account: ask.account, key: ask.key, limit: ask.limit, day: ask.day, tokens, is_free, state };
         self.requests.insert(ask.request, request);
         Verdict::Held { hold, worst_case }
+    }
+
+    /// One more request to a free model; or why not.
+    fn take_free(&mut self, account: AccountId, (a_minute, a_day): (u32, u32)) -> Option<&'static str> {
+        let so_far = self.free.entry(account).or_default();
+        if *so_far >= a_day {
+            return Some("free_day");
+        }
+        if *so_far >= a_minute {
+            return Some("free_minute");
+        }
+        *so_far += 1;
+        None
+    }
+
+    /// The request goes on to a free model.
+    pub fn count_free(&mut self, id: RequestId, limits: (u32, u32)) -> Verdict {
+        let Some(request) = self.requests.get(&id).cloned() else { return Verdict::NoHold };
+        let State::Held { amount, worst_case } = request.state else { return Verdict::NoHold };
+        if !request.is_free
+            && let Some(cause) = self.take_free(request.account, limits)
+        {
+            return Verdict::Refused(LimitLevel::Account, cause);
+        }
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.is_free = true;
+        }
+        Verdict::Held { hold: amount, worst_case }
     }
 
     /// What is held and exposed, or who refuses.

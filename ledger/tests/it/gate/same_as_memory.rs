@@ -178,7 +178,15 @@ impl Pair {
                 let answers = (self.memory.overdue(now, 1_000).await, self.redis.overdue(now, 1_000).await);
                 same("overdue", &now, overdue(answers.0), overdue(answers.1));
             }
-            85..98 => self.post().await,
+            85..88 => {
+                let (account_id, _, id) = self.request();
+                if let Some(limits) = self.free() {
+                    let memory = self.memory.count_free(now, id, account_id, limits).await;
+                    let redis = self.redis.count_free(now, id, account_id, limits).await;
+                    same("count_free", &(id, limits), reserved(memory), reserved(redis));
+                }
+            }
+            88..98 => self.post().await,
             98 => {
                 let mut answers = (self.memory.unposted(now, 1_000).await.unwrap(), self.redis.unposted(now, 1_000).await.unwrap());
                 answers.0.sort_unstable();

@@ -1,6 +1,8 @@
 -- What an account's hash holds, and the steps every script shares. Fields: 'a' the sums, 'k'<key> a key,
 -- 'e'<request> an entry. Layouts are `encode.rs`; transitions are `protocol/account`, step by step.
 -- **A script reads, decides in local variables, and writes last**: an error leaves nothing half done.
+-- The byte of an entry that says whether it counts for the account's tokens has 2 added where it counts as free: builds before that
+-- read it, too.
 -- KEYS 1 gate, 2 due, 3 pending, 4 tombstones, 5 accounts, 6 the account.
 local ACCOUNT = '>i4I4I4I4i4I4i4I4i4I4I4I4I4dddddd'
 local ENTRY = '>BBBBBc16i4i4I4i4I4c16dBi4i4i4I4d'
@@ -64,13 +66,14 @@ local function show(a) shown = {a.posted, a.pending, a.held} end
 local function entry_of(blob)
   if not blob then return nil end
   local f = {struct.unpack(ENTRY, blob)}
-  return {kind = f[1], fenced = f[2], account_metered = f[3], key_metered = f[4], has_key = f[5], key = f[6], day = f[7],
-    amount = {f[8], f[9]}, worst = {f[10], f[11]}, owner = f[12], time = f[13], window = f[14], first = f[15], last = f[16],
+  return {kind = f[1], fenced = f[2], account_metered = f[3] % 2, is_free = f[3] >= 2, key_metered = f[4], has_key = f[5], key = f[6],
+    day = f[7], amount = {f[8], f[9]}, worst = {f[10], f[11]}, owner = f[12], time = f[13], window = f[14], first = f[15], last = f[16],
     limit = {f[17], f[18]}, tokens = f[19]}
 end
 
 local function entry_blob(e)
-  return struct.pack(ENTRY, e.kind, e.fenced, e.account_metered, e.key_metered, e.has_key, e.key, e.day, e.amount[1], e.amount[2],
+  local metered = e.account_metered + (e.is_free and 2 or 0)
+  return struct.pack(ENTRY, e.kind, e.fenced, metered, e.key_metered, e.has_key, e.key, e.day, e.amount[1], e.amount[2],
     e.worst[1], e.worst[2], e.owner, e.time, e.window, e.first, e.last, e.limit[1], e.limit[2], e.tokens)
 end
 

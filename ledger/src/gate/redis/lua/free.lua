@@ -13,3 +13,15 @@ local function free_blob(f) return struct.pack(FREE, f.minute[1], f.minute[2], f
 local function today() return quotient(now, DAY_MICROS) end
 
 local function used_on(f, day) return f.day == day and f.used or 0 end
+
+-- The next use of free models; or nil and a refusal: the day before the minute, which waiting would not help.
+local function free_taken(per_minute, per_day)
+  local f, day = free_of(redis.call('HGET', KEYS[6], 'f')), today()
+  local used = used_on(f, day)
+  if used >= per_day then
+    return nil, refusal(BY_ACCOUNT, FREE_DAY, per_day > 0 and quotient_up((day + 1) * DAY_MICROS - now, 1000) or -1)
+  end
+  local minute, remaining, wait = take(f.minute, per_minute, 1, now)
+  if not minute then return nil, refusal(BY_ACCOUNT, FREE_MINUTE, wait, remaining) end
+  return {minute = minute, day = day, used = used + 1}
+end

@@ -18,18 +18,6 @@ local function rates_taken(level, in_use, requests, tokens, concurrency, cells, 
   return taken
 end
 
--- The next use of free models; or nil and a refusal: the day before the minute, which waiting would not help.
-local function free_taken(per_minute, per_day)
-  local f, day = free_of(redis.call('HGET', KEYS[6], 'f')), today()
-  local used = used_on(f, day)
-  if used >= per_day then
-    return nil, refusal(BY_ACCOUNT, FREE_DAY, per_day > 0 and quotient_up((day + 1) * DAY_MICROS - now, 1000) or -1)
-  end
-  local minute, remaining, wait = take(f.minute, per_minute, 1, now)
-  if not minute then return nil, refusal(BY_ACCOUNT, FREE_MINUTE, wait, remaining) end
-  return {minute = minute, day = day, used = used + 1}
-end
-
 -- How much is held and what the request may cost; or nil and a refusal.
 local function granted(a, k, e, c)
   local settled = settled_balance(a)
@@ -116,6 +104,7 @@ return run(function()
   end
   e.amount, e.worst = hold, worst
   e.account_metered, e.key_metered = taken.tokens and 1 or 0, (key_taken and key_taken.tokens) and 1 or 0
+  e.is_free = free and true or false
   change(a, k, e.day, hold, ZERO, sub_saturating(worst, hold), 1)
   a.requests, a.tokens, a.entries = taken.requests or a.requests, taken.tokens or a.tokens, a.entries + 1
   if k then k.requests, k.tokens = key_taken.requests or k.requests, key_taken.tokens or k.tokens end
