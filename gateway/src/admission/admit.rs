@@ -1,7 +1,7 @@
 //! Admission of one request: its estimate, and the one atomic call that reserves it.
 
-use ledger::gate::{RateLimits, Refusal, ReserveCommand, Reserved, RestoredHold};
-use schemas::{NanoUsd, RequestId, Timestamp};
+use ledger::gate::{Refusal, ReserveCommand, Reserved, RestoredHold};
+use schemas::{AccountId, NanoUsd, RequestId, Timestamp};
 use tokio::time::Instant;
 
 use super::estimate::{Estimate, EstimateLimits, Grant};
@@ -35,6 +35,8 @@ pub struct Admitted {
     pub prompt_tokens_max: PromptTokens,
     /// About what it is, for a recovered charge.
     pub prompt_tokens_expected: u64,
+    /// It counts as a request to a free model.
+    pub is_free: bool,
 }
 
 /// Reserves what a request can cost at the first planned endpoint. Where the account's free requests are used up, free
@@ -56,10 +58,31 @@ pub async fn admit(
         answer => answer,
     };
     outcome.map_err(|refusal| {
-        metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
+        count_refusal(&refusal);
         let estimate = estimate(app, plan.first(), prompt.tokens_max, request);
         refusal_error(&refusal, &estimate, &app.options.public_url, free.and_then(|free| free.unlock))
     })
+}
+
+/// Counts a request in flight as one to a free model, where those are limited, before it goes on to one. **A paid model that fails
+/// is no way around the limits of free ones.** False where they are used up.
+pub async fn count_free(app: &App, account: AccountId, request_id: RequestId) -> bool {
+    let Some(free) = app.free_tier.allowance(&app.ledger, account).await else { return true };
+    match app.settlement.gate.count_free(Timestamp::now(), request_id, account, free.limits).await {
+        Ok(Reserved::Held { .. }) => true,
+        Ok(Reserved::Refused(refusal)) => {
+            count_refusal(&refusal);
+            false
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, request.id = %request_id, "a request to a free model could not be counted; it is not made");
+            false
+        }
+    }
+}
+
+fn count_refusal(refusal: &Refusal) {
+    metrics::counter!(REFUSALS_TOTAL, "cause" => refusal.cause.as_str(), "level" => refusal.level.as_str()).increment(1);
 }
 
 /// What the account may ask of free models, where the first planned endpoint is one.
@@ -84,7 +107,7 @@ async fn reserve(
         request_id,
         account_id: key.account_id(),
         key: Some(key.policy),
-        account_rates: RateLimits::default(),
+        account_rates: key.account_rates,
         free: free.map(|free| free.limits),
         hold: estimate.hold,
         minimum: estimate.minimum,
@@ -109,7 +132,18 @@ async fn reserve(
                 admitted_at,
                 owner: app.node(),
             };
-            Ok(Ok(Admitted { request_id, admitted_at, epoch, hold, reserved_at, grant, prompt_tokens_max, prompt_tokens_expected }))
+            let is_free = free.is_some();
+            Ok(Ok(Admitted {
+                request_id,
+                admitted_at,
+                epoch,
+                hold,
+                reserved_at,
+                grant,
+                prompt_tokens_max,
+                prompt_tokens_expected,
+                is_free,
+            }))
         }
         Reserved::Refused(refusal) => Ok(Err(refusal)),
     }

@@ -8,7 +8,7 @@ mod estimate;
 mod free_tier;
 mod refusal;
 
-pub use admit::{Admitted, admit, estimate, prompt_size, unstoppable};
+pub use admit::{Admitted, admit, count_free, estimate, prompt_size, unstoppable};
 pub use estimate::{Estimate, EstimateLimits, Grant};
 pub use free_tier::{FreeAllowance, FreeTier, FreeTierRules, Unlock};
 pub use refusal::{gate_error, refusal_error};

@@ -18,11 +18,11 @@ use schemas::{AccountId, KeyId, Timestamp, UserId};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use super::account::{ACCOUNT_NAME_CHARS_MAX, Account, AccountStatus};
+use super::account::{ACCOUNT_NAME_CHARS_MAX, Account, AccountChange};
 use super::catalog::Catalog;
 use super::channel::SpecError;
 use super::governing::Governing;
-use super::key::{ApiKey, InvalidKey, KeyHash};
+use super::key::{ApiKey, InvalidField, KeyHash};
 use super::people::UserPreferences;
 use super::secrets::{Secret, SecretError, SecretKey};
 use super::store::{Act, Alone, ControlStore, StoreError};
@@ -175,25 +175,22 @@ impl Control {
     }
 
     pub async fn create_account(&self, act: &Act, name: &str) -> Result<Account, ControlError> {
-        let account = Account { id: AccountId::mint(), name: account_name(name)?, status: AccountStatus::Active, created_at: act.at };
+        let account = Account::new(account_name(name)?, act.at);
         let _act = self.0.acts.lock().await;
         self.0.store.insert_account(act, &account).await?;
         self.swap(self.0.catalog.load().with_account(account.clone()));
         Ok(account)
     }
 
-    pub async fn set_account_status(&self, act: &Act, id: AccountId, status: AccountStatus) -> Result<Account, ControlError> {
-        self.change_account(act, id, |account| account.status = status).await
-    }
-
     pub async fn rename_account(&self, act: &Act, id: AccountId, name: &str) -> Result<Account, ControlError> {
-        let name = account_name(name)?;
-        self.change_account(act, id, |account| account.name = name).await
+        self.change_account(act, id, AccountChange { name: Some(name.to_owned()), ..AccountChange::default() }).await
     }
 
-    async fn change_account(&self, act: &Act, id: AccountId, change: impl FnOnce(&mut Account) + Send) -> Result<Account, ControlError> {
+    /// Changes an account: of the account as it is stored, all of it or nothing. Every gateway follows within a second.
+    pub async fn change_account(&self, act: &Act, id: AccountId, change: AccountChange) -> Result<Account, ControlError> {
+        let change = AccountChange { name: change.name.as_deref().map(account_name).transpose()?, ..change };
         let _act = self.0.acts.lock().await;
-        let account = self.0.store.change_account(act, id, change).await?;
+        let account = self.0.store.change_account(act, id, |account| change.apply(account)).await?;
         self.swap(self.0.catalog.load().with_account(account.clone()));
         Ok(account)
     }
@@ -281,7 +278,7 @@ impl Control {
         act: &Act,
         action: &'static str,
         id: KeyId,
-        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidKey> + Send,
+        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidField> + Send,
     ) -> Result<ApiKey, ControlError> {
         let stored = self.0.store.change_key(act, action, id, change).await?;
         self.swap(self.0.catalog.load().with_key(stored.clone()));
@@ -304,16 +301,14 @@ impl Control {
 
 /// An account's name as it is kept.
 fn account_name(text: &str) -> Result<String, ControlError> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > ACCOUNT_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let message = format!("must have 1 to {ACCOUNT_NAME_CHARS_MAX} characters");
-        return Err(ControlError::Invalid { field: "name".to_owned(), message });
-    }
-    Ok(name.to_owned())
+    Account::name_of(text).map(str::to_owned).ok_or_else(|| ControlError::Invalid {
+        field: "name".to_owned(),
+        message: format!("must have 1 to {ACCOUNT_NAME_CHARS_MAX} characters, none of them a control character"),
+    })
 }
 
-impl From<InvalidKey> for ControlError {
-    fn from(invalid: InvalidKey) -> Self {
+impl From<InvalidField> for ControlError {
+    fn from(invalid: InvalidField) -> Self {
         Self::Invalid { field: invalid.field.to_owned(), message: invalid.message }
     }
 }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use ledger::gate::RateLimits;
 use schemas::{AccountId, Timestamp};
 
 pub use key::Key;
@@ -77,7 +78,7 @@ impl Catalog {
         let account = self.accounts.keys().min().copied().unwrap_or(AccountId::SYSTEM);
         let nobody = Secret::new(String::new());
         let record = ApiKey::new(&nobody, account, "local administration", KeyKind::Management, KeyScope::Platform, now);
-        Arc::new(Key::new(record, EffectivePreferences::default(), Arc::default()))
+        Arc::new(Key::new(record, RateLimits::default(), EffectivePreferences::default(), Arc::default()))
     }
 
     pub fn key(&self, hash: &KeyHash) -> Option<&Arc<Key>> {
@@ -147,9 +148,7 @@ impl Catalog {
 
     /// The same catalog where other preferences govern its keys.
     pub(super) fn with_governing(&self, governing: Governing) -> Self {
-        let catalog = Self { governing, ..self.clone() };
-        let keys = self.keys.iter().map(|(hash, key)| (*hash, Arc::new(catalog.resolved(key.record.clone()))));
-        Self { keys: Arc::new(keys.collect()), ..catalog }
+        Self { governing, ..self.clone() }.resolved_anew(|_| true)
     }
 
     pub(super) fn with_accounts(&self, accounts: Vec<Account>) -> Self {
@@ -157,15 +156,27 @@ impl Catalog {
     }
 
     pub(super) fn with_account(&self, account: Account) -> Self {
+        let (id, limits) = (account.id, account.limits);
         let mut accounts = self.accounts.as_ref().clone();
-        accounts.insert(account.id, account);
-        Self { accounts: Arc::new(accounts), ..self.clone() }
+        let before = accounts.insert(id, account);
+        let catalog = Self { accounts: Arc::new(accounts), ..self.clone() };
+        if before.is_some_and(|before| before.limits != limits) { catalog.resolved_anew(|key| key.account_id() == id) } else { catalog }
+    }
+
+    /// The same catalog where some keys are resolved by what it says now.
+    fn resolved_anew(self, concerns: impl Fn(&Key) -> bool) -> Self {
+        let keys = self.keys.iter().map(|(hash, key)| {
+            let key = if concerns(key) { Arc::new(self.resolved(key.record.clone())) } else { Arc::clone(key) };
+            (*hash, key)
+        });
+        Self { keys: Arc::new(keys.collect()), ..self }
     }
 
     fn resolved(&self, record: ApiKey) -> Key {
         let stored = record.last_used_at.map_or(0, Timestamp::micros);
         let known = self.keys.get(&record.hash).map(|key| Arc::clone(&key.last_used_micros));
         let preferences = self.governing.of(&record);
-        Key::new(record, preferences, known.unwrap_or_else(|| Arc::new(AtomicI64::new(stored))))
+        let account_rates = self.accounts.get(&record.account_id).map(|account| account.limits.into()).unwrap_or_default();
+        Key::new(record, account_rates, preferences, known.unwrap_or_else(|| Arc::new(AtomicI64::new(stored))))
     }
 }

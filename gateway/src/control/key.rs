@@ -6,10 +6,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ledger::gate::RateLimits;
 use schemas::{AccountId, KeyId, NanoUsd, Timestamp, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use super::account::invalid_rate;
 use super::secrets::{Secret, SecretError, random_hex_32};
 use crate::routing::RoutingPreferences;
 
@@ -20,7 +22,6 @@ pub const KEY_BYTES_MAX: usize = 512;
 const KEY_NAME_CHARS_MAX: usize = 200;
 const ALLOWED_MODELS_MAX: usize = 1_000;
 const ALLOWED_MODEL_BYTES_MAX: usize = 256;
-const RATE_MAX: u64 = 1_000_000_000;
 /// A fixed key from the configuration must not be guessable.
 pub const FIXED_KEY_CHARS_MIN: usize = 24;
 
@@ -197,18 +198,26 @@ impl ApiKey {
     }
 }
 
-/// A field of a key that cannot be so.
+/// A field of a key or an account that cannot be so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("field `{field}` {message}")]
-pub struct InvalidKey {
+pub struct InvalidField {
     pub field: &'static str,
     pub message: String,
 }
 
 impl ApiKey {
+    pub const fn rates(&self) -> RateLimits {
+        RateLimits {
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            concurrency: self.concurrency,
+        }
+    }
+
     /// Checks every rule. `now` is what an expiry must be after.
-    pub fn check(&self, now: Timestamp) -> Result<(), InvalidKey> {
-        let invalid = |field, message: &str| Err(InvalidKey { field, message: message.to_owned() });
+    pub fn check(&self, now: Timestamp) -> Result<(), InvalidField> {
+        let invalid = |field, message: &str| Err(InvalidField { field, message: message.to_owned() });
         if self.name.trim().is_empty() || self.name.chars().count() > KEY_NAME_CHARS_MAX || self.name.chars().any(char::is_control) {
             return invalid("name", &format!("must have 1 to {KEY_NAME_CHARS_MAX} characters, none of them a control character"));
         }
@@ -221,15 +230,8 @@ impl ApiKey {
         if self.scope == KeyScope::Platform && self.kind != KeyKind::Management {
             return invalid("scope", "is for management keys only");
         }
-        let rates = [
-            ("requests_per_minute", self.requests_per_minute.map(u64::from)),
-            ("tokens_per_minute", self.tokens_per_minute),
-            ("concurrency", self.concurrency.map(u64::from)),
-        ];
-        for (field, rate) in rates {
-            if rate.is_some_and(|rate| rate == 0 || rate > RATE_MAX) {
-                return invalid(field, &format!("must be from 1 to {RATE_MAX}; disable the key to let nothing through"));
-            }
+        if let Some((field, message)) = invalid_rate(self.rates()) {
+            return invalid(field, &format!("{message}; disable the key to let nothing through"));
         }
         match &self.allowed_models {
             Some(models) if models.is_empty() || models.len() > ALLOWED_MODELS_MAX => {

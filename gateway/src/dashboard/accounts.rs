@@ -40,6 +40,10 @@ pub struct AccountView {
     status: AccountStatus,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// What all its keys together may ask; `null` is no limit.
+    rpm: Option<u32>,
+    tpm: Option<u64>,
+    concurrency: Option<u32>,
     /// Where requests to free models are limited, and one account is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     free_tier: Option<FreeTierView>,
@@ -78,6 +82,9 @@ impl AccountView {
             currency: "USD",
             status: account.status,
             created_at: account.created_at,
+            rpm: account.limits.requests_per_minute,
+            tpm: account.limits.tokens_per_minute,
+            concurrency: account.limits.concurrency,
             free_tier: None,
         })
     }

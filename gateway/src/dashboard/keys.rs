@@ -9,12 +9,12 @@ use futures_util::future::try_join_all;
 use http::StatusCode;
 use ledger::gate::KeySpend;
 use projector::ActivityQuery;
-use schemas::{Day, NanoUsd, Timestamp, UserId};
+use schemas::{Day, KeyId, NanoUsd, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::money::UsdText;
-use super::paging::{offset_of, page_limit};
+use super::paging::{page_limit, page_of};
 use super::preferences::{check_model, set};
 use super::{Dashboard, Member};
 use crate::control::key::{ApiKey, KeyHash, KeyKind, KeyScope, LimitReset, mint_key};
@@ -172,7 +172,7 @@ async fn series(dashboard: &Dashboard, key: &ApiKey, now: Timestamp) -> Result<V
 
 #[derive(Debug, Deserialize)]
 pub struct ListQuery {
-    cursor: Option<String>,
+    cursor: Option<KeyId>,
     limit: Option<u32>,
 }
 
@@ -186,7 +186,7 @@ pub async fn list_app_keys(
     signed_in: SignedIn,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<AppKey>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
+    let limit = page_limit(query.limit)?;
     let store = dashboard.services.control.store();
     let creator = sees_only_own(member, &signed_in).then_some(signed_in.user.id);
     let page = KeyQuery {
@@ -194,19 +194,18 @@ pub async fn list_app_keys(
         scope: Some(KeyScope::Account),
         creator,
         include_disabled: true,
-        offset,
+        before: query.cursor,
+        offset: 0,
         limit: limit + 1,
     };
-    let mut keys = store.keys_page(page).await?;
-    let more = keys.len() > limit as usize;
-    keys.truncate(limit as usize);
+    let (keys, next_cursor) = page_of(store.keys_page(page).await?, limit, |key| key.id.to_string());
     let names = store.user_names(member.account_id).await?;
     let mut data = Vec::with_capacity(keys.len());
     for some in keys.chunks(SERIES_AT_ONCE) {
         let views: Vec<_> = some.iter().map(|key| view(&dashboard, key.clone(), &names, signed_in.now)).collect();
         data.extend(try_join_all(views).await?);
     }
-    Ok(DataPage { data, next_cursor: more.then(|| (offset + limit).to_string()) })
+    Ok(DataPage { data, next_cursor })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

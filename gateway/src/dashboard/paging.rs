@@ -14,8 +14,12 @@ pub fn page_limit(asked: Option<u32>) -> Result<u32, ApiError> {
     Err(ApiError::bad_request("limit", format!("`limit` must be from 1 to {PAGE_MAX}")))
 }
 
-/// Where a page begins, from the page before.
-pub fn offset_of(cursor: Option<&str>) -> Result<u32, ApiError> {
-    let bad = || ApiError::bad_request("cursor", "`cursor` is not one that this list gave out");
-    cursor.map_or(Ok(0), |text| text.parse().ok().filter(|offset| *offset <= u32::MAX / 2).ok_or_else(bad))
+/// A page of rows of which one more than `limit` was read, and where the next one begins: after its last row, **not after so many
+/// rows**, so that none is skipped or told twice when others come and go between two pages.
+pub fn page_of<T>(mut rows: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_cursor = rows.last().filter(|_| more).map(cursor);
+    (rows, next_cursor)
 }

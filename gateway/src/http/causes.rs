@@ -17,7 +17,7 @@ impl From<StoreError> for ApiError {
             StoreError::Last(what) => Self::conflict(format!("This is the last {what}; make another one first.")),
             StoreError::Above(role) => Self::permission_denied(format!("Only an owner of the account changes its {role}s.")),
             StoreError::TooMany { what, limit } => Self::conflict(format!("There are {limit} {what} already; end some of them first.")),
-            StoreError::InvalidKey(invalid) => {
+            StoreError::InvalidField(invalid) => {
                 Self::bad_request(invalid.field.to_owned(), format!("`{}` {}", invalid.field, invalid.message))
             }
             StoreError::Changed(what) => Self::conflict(format!("The {what} was changed by somebody else meanwhile; repeat the request.")),

@@ -7,18 +7,19 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use ledger::gate::{BalanceGate, GateError, KeySpend};
-use schemas::{AccountId, NanoUsd, Timestamp, UsdNumber, UserId};
+use schemas::{AccountId, KeyId, NanoUsd, Timestamp, UsdNumber, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Administrator;
-use super::envelope::{Data, JsonBody, UrlPath, UrlQuery, UsdAmount, given};
+use super::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, UsdAmount, given};
 use super::error::ApiError;
 use crate::control::key::{ApiKey, KeyHash, KeyKind, KeyScope, LimitReset, mint_key};
 use crate::control::services::Services;
 use crate::control::store::{KeyQuery, StoreError};
+use crate::dashboard::paging::page_of;
 
 /// Keys on one page, as OpenRouter gives them.
 const PAGE_KEYS: u32 = 100;
@@ -136,8 +137,12 @@ fn written(key: ApiKey, last_used_at: Option<Timestamp>, spend: KeySpend) -> Key
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
+    /// So many keys are passed over, as OpenRouter counts. What is made or removed between two pages moves them; `cursor` does not.
     #[serde(default)]
     offset: u32,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<KeyId>,
     #[serde(default)]
     include_disabled: bool,
     /// Also by OpenRouter's name for it, `workspace_id`.
@@ -146,25 +151,26 @@ struct ListQuery {
 }
 
 /// Keys, a hundred a page.
-#[utoipa::path(get, path = "/keys", tag = "keys", params(ListQuery), security(("key" = [])), responses((status = 200, body = Data<Vec<KeyView>>)))]
+#[utoipa::path(get, path = "/keys", tag = "keys", params(ListQuery), security(("key" = [])), responses((status = 200, body = DataPage<KeyView>)))]
 async fn list_keys(
     administrator: Administrator,
     State(services): State<Arc<Services>>,
     UrlQuery(query): UrlQuery<ListQuery>,
-) -> Result<Data<Vec<KeyView>>, ApiError> {
+) -> Result<DataPage<KeyView>, ApiError> {
     let account = match query.account_id {
         Some(account) => Some(administrator.account(Some(account))?),
         None => administrator.accounts(),
     };
     let scope = if administrator.is_platform() { None } else { Some(KeyScope::Account) };
-    let query =
-        KeyQuery { account, scope, creator: None, include_disabled: query.include_disabled, offset: query.offset, limit: PAGE_KEYS };
-    let mut data = Vec::new();
-    for key in services.control.store().keys_page(query).await? {
+    let ListQuery { offset, cursor, include_disabled, .. } = query;
+    let page = KeyQuery { account, scope, creator: None, include_disabled, before: cursor, offset, limit: PAGE_KEYS + 1 };
+    let (keys, next_cursor) = page_of(services.control.store().keys_page(page).await?, PAGE_KEYS, |key| key.id.to_string());
+    let mut data = Vec::with_capacity(keys.len());
+    for key in keys {
         let last_used_at = administrator.0.catalog.key(&key.hash).and_then(|key| key.last_used_at());
         data.push(view(&services.gate, key, last_used_at, administrator.0.now).await?);
     }
-    Ok(Data { data })
+    Ok(DataPage { data, next_cursor })
 }
 
 /// One key, by its hash.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use rand::Rng;
 use schemas::event::Attempt;
-use schemas::{ChannelId, NanoUsd, Timestamp};
+use schemas::{AccountId, ChannelId, NanoUsd, RequestId, Timestamp};
 use tokio::time::Instant;
 
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
 use super::route_told::{nothing_tried, provider_name, route_json};
-use crate::admission::{Admitted, Estimate, estimate, unstoppable};
+use crate::admission::{Admitted, Estimate, count_free, estimate, unstoppable};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
@@ -52,6 +52,8 @@ pub struct Attempts<'a> {
     /// What is held, and what the request may cost at most by what the gate granted.
     held: NanoUsd,
     worst_case: NanoUsd,
+    /// Whether free models may be asked; `None` where that was not asked yet.
+    may_ask_free: Option<bool>,
     /// Attempts that did not fail, and since when: one, or two while one is hedged.
     under_way: Vec<(Arc<Endpoint>, Instant)>,
     pub(super) listener: Arc<Listener>,
@@ -79,6 +81,8 @@ impl Secured {
 
 /// Outcome of an endpoint that was not asked: the balance does not cover it.
 const HOLD_REFUSED: &str = "hold_refused";
+/// The same: the account's requests to free models are used up.
+const FREE_REFUSED: &str = "free_refused";
 
 /// Whether anybody still waits for the answer, and whether the attempts under way may be called off when nobody does.
 #[derive(Debug, Default)]
@@ -130,6 +134,7 @@ impl<'a> Attempts<'a> {
             first_cap: admitted.grant.output_tokens_cap,
             held: admitted.grant.hold,
             worst_case: admitted.hold.worst_case,
+            may_ask_free: admitted.is_free.then_some(true),
             under_way: Vec::with_capacity(1),
             listener: Arc::default(),
             made: Vec::with_capacity(1),
@@ -258,6 +263,10 @@ impl<'a> Attempts<'a> {
                 return None;
             }
         };
+        if !self.may_ask(&endpoint, open.account, open.id()).await {
+            self.note(&endpoint, Instant::now(), FREE_REFUSED, None, None);
+            return None;
+        }
         // The first one's hold was granted as it is, if less with a lower cap.
         let secured = if Arc::ptr_eq(&endpoint, self.plan.first()) {
             Some(Secured { output_tokens_cap: self.first_cap })
@@ -273,6 +282,18 @@ impl<'a> Attempts<'a> {
         self.under_way.push((Arc::clone(&endpoint), started));
         self.listener.attempts(&self.under_way);
         Some(Begun { endpoint, estimate: estimate.capped(output_tokens_cap), output_tokens_cap, pass, started })
+    }
+
+    /// An endpoint of a free model counts before it is asked, once a request; what admission counted is counted.
+    async fn may_ask(&mut self, endpoint: &Endpoint, account: AccountId, id: RequestId) -> bool {
+        let Caller { app, request, .. } = self.caller;
+        if !app.free_tier.covers(endpoint, &request.models) {
+            return true;
+        }
+        if self.may_ask_free.is_none() {
+            self.may_ask_free = Some(count_free(app, account, id).await);
+        }
+        self.may_ask_free.unwrap_or(false)
     }
 
     /// Sees to it that what an attempt may cost is held; where the balance does not cover all of it, the output is capped at what
@@ -411,7 +432,7 @@ impl<'a> Attempts<'a> {
 
     /// The endpoint that was asked last.
     pub fn last_asked(&self) -> Option<&Arc<Endpoint>> {
-        let last = self.made.iter().rfind(|attempt| attempt.outcome != HOLD_REFUSED)?;
+        let last = self.made.iter().rfind(|attempt| was_asked(attempt))?;
         self.plan.endpoints().find(|endpoint| *endpoint.channel.name == *last.channel && *endpoint.model == *last.model)
     }
 
@@ -430,7 +451,7 @@ impl<'a> Attempts<'a> {
             return ApiError::new(ErrorType::ProviderUnavailable, "No provider could be tried in time; nothing was charged.");
         };
         let provider = self.last_blamed.as_ref().map(|endpoint| endpoint.channel.provider_name.to_string()).unwrap_or_default();
-        let asked: Vec<&Attempt> = self.made.iter().filter(|attempt| attempt.outcome != HOLD_REFUSED).collect();
+        let asked: Vec<&Attempt> = self.made.iter().filter(|attempt| was_asked(attempt)).collect();
         let previous: Vec<serde_json::Value> = asked[..asked.len().saturating_sub(1)]
             .iter()
             .map(|attempt| serde_json::json!({ "provider": provider_name(&self.plan, attempt), "code": attempt.status, "error_type": attempt.outcome }))
@@ -444,6 +465,10 @@ impl<'a> Attempts<'a> {
             None => answer,
         }
     }
+}
+
+fn was_asked(attempt: &Attempt) -> bool {
+    ![HOLD_REFUSED, FREE_REFUSED].contains(&attempt.outcome.as_str())
 }
 
 /// It could not be reached, or began to answer and said nothing more: other than one that says itself that it took too long.

@@ -79,13 +79,12 @@ pub async fn sign_up(
     }
     let email = normal_email(&body.email).ok_or_else(|| ApiError::bad_request("email", "`email` must be an e-mail address"))?;
     let name = valid_name(&body.name)?;
-    if !Account::is_name(&body.account_name) {
-        let message = format!("`account_name` must have 1 to {ACCOUNT_NAME_CHARS_MAX} characters");
-        return Err(ApiError::bad_request("account_name", message));
-    }
+    let account_name = Account::name_of(&body.account_name).ok_or_else(|| {
+        ApiError::bad_request("account_name", format!("`account_name` must have 1 to {ACCOUNT_NAME_CHARS_MAX} characters"))
+    })?;
     desk.take_address(address)?;
     let hash = desk.passwords.hash(&body.password).await?;
-    let account = Account::new(body.account_name.trim().to_owned(), now);
+    let account = Account::new(account_name.to_owned(), now);
     let user = User { password_hash: Some(hash), ..User::new(account.id, email, name, now) };
     match dashboard.services.sign_up(&Act::new("sign-up", now), &account, &user, None).await {
         Err(ControlError::Store(StoreError::Exists { .. })) => {

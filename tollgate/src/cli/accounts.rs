@@ -86,6 +86,22 @@ pub enum Command {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Limit what all keys of an account together may ask; what is not named stays as it is
+    #[command(group = clap::ArgGroup::new("limits").required(true).multiple(true))]
+    Limit {
+        account: AccountId,
+        /// At most so many requests a minute, or `none`
+        #[arg(long, value_name = "COUNT", value_parser = limit, group = "limits")]
+        requests_per_minute: Option<Limit>,
+        /// At most so many tokens a minute, or `none`
+        #[arg(long, value_name = "COUNT", value_parser = limit, group = "limits")]
+        tokens_per_minute: Option<Limit>,
+        /// At most so many requests in flight, or `none`
+        #[arg(long, value_name = "COUNT", value_parser = limit, group = "limits")]
+        concurrency: Option<Limit>,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// List an account's transactions, newest first
     Transactions {
         account: AccountId,
@@ -103,6 +119,17 @@ pub enum CreditKind {
     Grant,
     Refund,
     Adjustment,
+}
+
+/// A limit or none.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit(Option<u64>);
+
+fn limit(text: &str) -> Result<Limit, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    text.parse().map(|limit| Limit(Some(limit))).map_err(|_| "a whole number or `none` is needed".to_owned())
 }
 
 fn amount(text: &str) -> Result<NanoUsd, schemas::MoneyError> {
@@ -139,6 +166,14 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
         Command::Suspend { account, output } => set_status(&administration, account, "suspended", output).await?,
         Command::Activate { account, output } => set_status(&administration, account, "active", output).await?,
         Command::Close { account, output } => set_status(&administration, account, "closed", output).await?,
+        Command::Limit { account, requests_per_minute, tokens_per_minute, concurrency, output } => {
+            let limits =
+                [("requests_per_minute", requests_per_minute), ("tokens_per_minute", tokens_per_minute), ("concurrency", concurrency)];
+            let named = limits.into_iter().filter_map(|(field, limit)| Some((field.to_owned(), json!(limit?.0))));
+            let body = serde_json::Value::Object(named.collect());
+            let answer = administration.patch(&format!("/api/v1/admin/accounts/{account}"), &body).await?;
+            output::object(&output::data(&answer)?, output)?;
+        }
         Command::Transactions { account, page, output } => {
             let transactions = lists::read(&administration, &format!("/api/v1/admin/accounts/{account}/transactions"), page).await?;
             output::list(&transactions, TRANSACTION_COLUMNS, output)?;

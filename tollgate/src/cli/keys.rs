@@ -107,7 +107,7 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
         }
         Command::List { account, page, output } => {
             let account = account.map_or_else(String::new, |account| format!("&account_id={account}"));
-            let keys = lists::read_by_offset(&administration, &format!("/api/v1/keys?include_disabled=true{account}"), page).await?;
+            let keys = lists::read(&administration, &format!("/api/v1/keys?include_disabled=true{account}"), page).await?;
             output::list(&keys, COLUMNS, output)?;
         }
         Command::Show { hash, output } => {

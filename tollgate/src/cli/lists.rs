@@ -37,20 +37,6 @@ pub async fn read(administration: &Administration, path: &str, arguments: Argume
     Ok(items)
 }
 
-/// The same for lists that are counted, as OpenRouter's list of keys is.
-pub async fn read_by_offset(administration: &Administration, path: &str, arguments: Arguments) -> Result<Vec<Box<RawValue>>, CliError> {
-    let mut items = Vec::new();
-    loop {
-        let (page, _) = output::page(&administration.get(&format!("{path}&offset={}", items.len())).await?)?;
-        let ended = page.is_empty();
-        items.extend(page);
-        if ended || items.len() >= arguments.limit {
-            items.truncate(arguments.limit);
-            return Ok(items);
-        }
-    }
-}
-
 /// Percent-encodes what may not stand in a query.
 pub fn escape(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');

@@ -92,11 +92,11 @@ async fn a_credit_is_asked_for_in_decimal_text_with_a_key_that_makes_repeating_s
 }
 
 #[tokio::test]
-async fn keys_are_counted_through_and_a_management_key_is_asked_for_by_its_kind() {
+async fn keys_are_read_page_by_page_and_a_management_key_is_asked_for_by_its_kind() {
     let answer = |line: &str| {
         let text = match line {
-            "GET /api/v1/keys?include_disabled=true&offset=0" => r#"{"data":[{"hash":"1"},{"hash":"2"}]}"#,
-            "GET /api/v1/keys?include_disabled=true&offset=2" => r#"{"data":[{"hash":"3"}]}"#,
+            "GET /api/v1/keys?include_disabled=true" => r#"{"data":[{"hash":"1"},{"hash":"2"}],"next_cursor":"key_2"}"#,
+            "GET /api/v1/keys?include_disabled=true&cursor=key_2" => r#"{"data":[{"hash":"3"}],"next_cursor":null}"#,
             "POST /api/v1/keys" => r#"{"data":{"name":"m","limit":null},"key":"sk-tg-v1-0"}"#,
             _ => r#"{"data":[]}"#,
         };
@@ -107,7 +107,7 @@ async fn keys_are_counted_through_and_a_management_key_is_asked_for_by_its_kind(
         assert_eq!(lines(&tollgate(folder, &["keys", "create", "--name", "m", "--management"])), ["key   sk-tg-v1-0", "name  m"]);
     })
     .await;
-    assert_eq!(asked[3].1, json!({ "name": "m", "kind": "management", "scope": "platform" }));
+    assert_eq!(asked[2].1, json!({ "name": "m", "kind": "management", "scope": "platform" }));
 }
 
 #[tokio::test]

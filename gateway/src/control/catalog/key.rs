@@ -16,6 +16,8 @@ pub struct Key {
     pub record: ApiKey,
     /// As the balance gate takes it.
     pub policy: KeyPolicy,
+    /// Of its account, which all its keys share.
+    pub account_rates: RateLimits,
     /// The key's own, then its creator's, then its account's.
     pub preferences: EffectivePreferences,
     allowed_models: Option<HashSet<Box<str>>>,
@@ -24,22 +26,22 @@ pub struct Key {
 }
 
 impl Key {
-    pub(super) fn new(record: ApiKey, preferences: EffectivePreferences, last_used_micros: Arc<AtomicI64>) -> Self {
+    pub(super) fn new(
+        record: ApiKey,
+        account_rates: RateLimits,
+        preferences: EffectivePreferences,
+        last_used_micros: Arc<AtomicI64>,
+    ) -> Self {
         let window = match record.limit_reset {
             None => LimitWindow::Total,
             Some(LimitReset::Daily) => LimitWindow::Daily,
             Some(LimitReset::Weekly) => LimitWindow::Weekly,
             Some(LimitReset::Monthly) => LimitWindow::Monthly,
         };
-        let rates = RateLimits {
-            requests_per_minute: record.requests_per_minute,
-            tokens_per_minute: record.tokens_per_minute,
-            concurrency: record.concurrency,
-        };
         let limit = record.limit_nanos.map(|amount| KeyLimit { amount, window });
-        let policy = KeyPolicy { key_id: record.id, limit, rates };
+        let policy = KeyPolicy { key_id: record.id, limit, rates: record.rates() };
         let allowed_models = record.allowed_models.as_ref().map(|models| models.iter().map(|model| model.as_str().into()).collect());
-        Self { record, policy, preferences, allowed_models, last_used_micros }
+        Self { record, policy, account_rates, preferences, allowed_models, last_used_micros }
     }
 
     pub fn account_id(&self) -> AccountId {

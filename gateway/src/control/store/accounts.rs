@@ -3,9 +3,10 @@
 use schemas::{AccountId, Timestamp};
 use sqlx::FromRow;
 
-use super::{Act, ControlStore, StoreError, as_json, in_transaction, parsed, reading, record_act};
-use crate::control::account::{Account, AccountStatus};
+use super::{Act, ControlStore, StoreError, as_json, fitting, in_transaction, parsed, reading, record_act};
+use crate::control::account::{Account, AccountLimits, AccountStatus};
 use crate::control::credits::CreditOrder;
+use crate::control::key::InvalidField;
 
 const TABLE: &str = "control_accounts";
 pub(super) const INSERT: &str = "INSERT INTO control_accounts (id, name, status, created_at) VALUES ($1, $2, $3, $4)";
@@ -16,6 +17,16 @@ struct AccountRow {
     name: String,
     status: String,
     created_at: i64,
+    requests_per_minute: Option<i64>,
+    tokens_per_minute: Option<i64>,
+    concurrency: Option<i64>,
+}
+
+/// `SELECT` of whole rows, with what follows.
+macro_rules! select_accounts {
+    ($rest:literal) => {
+        concat!("SELECT id, name, status, created_at, requests_per_minute, tokens_per_minute, concurrency FROM control_accounts ", $rest)
+    };
 }
 
 impl TryFrom<AccountRow> for Account {
@@ -27,6 +38,11 @@ impl TryFrom<AccountRow> for Account {
             name: row.name,
             status: parsed(TABLE, "status", &row.status, AccountStatus::parse)?,
             created_at: Timestamp::from_micros(row.created_at),
+            limits: AccountLimits {
+                requests_per_minute: row.requests_per_minute.map(|rate| fitting(TABLE, "requests_per_minute", rate)).transpose()?,
+                tokens_per_minute: row.tokens_per_minute.map(|rate| fitting(TABLE, "tokens_per_minute", rate)).transpose()?,
+                concurrency: row.concurrency.map(|rate| fitting(TABLE, "concurrency", rate)).transpose()?,
+            },
         })
     }
 }
@@ -57,7 +73,7 @@ impl ControlStore {
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE id = $1";
+        const SELECT: &str = select_accounts!("WHERE id = $1");
         let id = id.uuid().to_string();
         let row: Option<AccountRow> = reading!(self, pool => sqlx::query_as(SELECT).bind(id).fetch_optional(pool).await?);
         row.map(Account::try_from).transpose()
@@ -65,15 +81,14 @@ impl ControlStore {
 
     /// Every account, oldest first.
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts ORDER BY id";
+        const SELECT: &str = select_accounts!("ORDER BY id");
         let rows: Vec<AccountRow> = reading!(self, pool => sqlx::query_as(SELECT).fetch_all(pool).await?);
         rows.into_iter().map(Account::try_from).collect()
     }
 
     /// One page, newest first, of the accounts older than `before`.
     pub async fn accounts_page(&self, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts \
-             WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2";
+        const SELECT: &str = select_accounts!("WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
         let before = before.map(|id| id.uuid().to_string());
         let rows: Vec<AccountRow> =
             reading!(self, pool => sqlx::query_as(SELECT).bind(before).bind(i64::from(limit)).fetch_all(pool).await?);
@@ -83,8 +98,9 @@ impl ControlStore {
     /// One page, newest first, of the accounts older than `before` whose name or id holds a text. The database lowers both name
     /// and text: SQLite, and PostgreSQL by its collation, may lower ASCII letters only, which Rust would not.
     pub async fn accounts_holding(&self, text: &str, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE ($1 IS NULL OR id < $1) \
-             AND (lower(name) LIKE lower($2) ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4";
+        const SELECT: &str = select_accounts!(
+            "WHERE ($1 IS NULL OR id < $1) AND (lower(name) LIKE lower($2) ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4"
+        );
         let before = before.map(|id| id.uuid().to_string());
         let pattern = super::like_pattern(text);
         let id = text.parse::<AccountId>().map(|id| id.uuid().to_string()).unwrap_or_default();
@@ -108,17 +124,26 @@ impl ControlStore {
     }
 
     /// Reads, changes and writes an account, and answers with the account as it is now.
-    pub async fn change_account(&self, act: &Act, id: AccountId, change: impl FnOnce(&mut Account) + Send) -> Result<Account, StoreError> {
-        const SELECT: &str = "SELECT id, name, status, created_at FROM control_accounts WHERE id = $1";
-        const UPDATE: &str = "UPDATE control_accounts SET status = $2, name = $3 WHERE id = $1";
+    pub async fn change_account(
+        &self,
+        act: &Act,
+        id: AccountId,
+        change: impl FnOnce(&mut Account) -> Result<(), InvalidField> + Send,
+    ) -> Result<Account, StoreError> {
+        const SELECT: &str = select_accounts!("WHERE id = $1");
+        const UPDATE: &str = "UPDATE control_accounts SET status = $2, name = $3, requests_per_minute = $4, tokens_per_minute = $5, \
+             concurrency = $6 WHERE id = $1";
         let key = id.uuid().to_string();
         Ok(in_transaction!(self, transaction => {
             let row: Option<AccountRow> = sqlx::query_as(SELECT).bind(&key).fetch_optional(&mut *transaction).await?;
             let row = row.ok_or_else(|| StoreError::Missing { what: "account", name: id.to_string() })?;
             let before = Account::try_from(row)?;
             let mut after = before.clone();
-            change(&mut after);
-            sqlx::query(UPDATE).bind(&key).bind(after.status.as_str()).bind(&after.name).execute(&mut *transaction).await?;
+            change(&mut after)?;
+            let limits = after.limits;
+            let update = sqlx::query(UPDATE).bind(&key).bind(after.status.as_str()).bind(&after.name);
+            let update = update.bind(limits.requests_per_minute.map(i64::from)).bind(limits.tokens_per_minute.map(u64::cast_signed));
+            update.bind(limits.concurrency.map(i64::from)).execute(&mut *transaction).await?;
             record_act!(transaction, act, "account.changed", &key, Some(&before), Some(&after));
             after
         }))

@@ -128,11 +128,11 @@ impl ControlStore {
         Ok(())
     }
 
-    /// One page of batches, newest first.
-    pub async fn code_batches(&self, offset: u32, limit: u32) -> Result<Vec<CodeBatch>, StoreError> {
-        const SELECT: &str = select_batches!("ORDER BY batch.id DESC LIMIT $1 OFFSET $2");
-        let rows: Vec<BatchRow> =
-            reading!(self, pool => sqlx::query_as(SELECT).bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(pool).await?);
+    /// One page, newest first, of the batches older than `before`.
+    pub async fn code_batches(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<CodeBatch>, StoreError> {
+        const SELECT: &str = select_batches!("WHERE $1 IS NULL OR batch.id < $1 ORDER BY batch.id DESC LIMIT $2");
+        let before = before.map(|id| id.to_string());
+        let rows: Vec<BatchRow> = reading!(self, pool => sqlx::query_as(SELECT).bind(before).bind(i64::from(limit)).fetch_all(pool).await?);
         rows.into_iter().map(CodeBatch::try_from).collect()
     }
 

@@ -4,7 +4,7 @@ use schemas::{AccountId, KeyId, NanoUsd, Timestamp, UserId};
 use sqlx::FromRow;
 
 use super::{Act, ControlStore, StoreError, fitting, in_transaction, is_unique_violation, parsed, reading, record_act};
-use crate::control::key::{ApiKey, InvalidKey, KeyKind, KeyScope, LimitReset};
+use crate::control::key::{ApiKey, InvalidField, KeyKind, KeyScope, LimitReset};
 
 const TABLE: &str = "control_api_keys";
 
@@ -88,6 +88,9 @@ pub struct KeyQuery {
     /// `None`: whoever made them.
     pub creator: Option<UserId>,
     pub include_disabled: bool,
+    /// Only keys older than this one.
+    pub before: Option<KeyId>,
+    /// So many of them are passed over.
     pub offset: u32,
     pub limit: u32,
 }
@@ -139,7 +142,7 @@ impl ControlStore {
         act: &Act,
         action: &'static str,
         id: KeyId,
-        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidKey> + Send,
+        change: impl FnOnce(&mut ApiKey) -> Result<(), InvalidField> + Send,
     ) -> Result<ApiKey, StoreError> {
         const SELECT: &str = select_keys!("WHERE id = $1 AND deleted_at IS NULL");
         const UPDATE: &str = "UPDATE control_api_keys SET name = $2, disabled = $3, limit_nanos = $4, limit_reset = $5, \
@@ -186,14 +189,16 @@ impl ControlStore {
     pub async fn keys_page(&self, query: KeyQuery) -> Result<Vec<ApiKey>, StoreError> {
         const SELECT: &str = select_keys!(
             "WHERE deleted_at IS NULL AND ($1 IS NULL OR account_id = $1) AND ($2 OR NOT disabled) \
-             AND ($5 IS NULL OR creator_user_id = $5) AND ($6 IS NULL OR scope = $6) ORDER BY id DESC LIMIT $3 OFFSET $4"
+             AND ($5 IS NULL OR creator_user_id = $5) AND ($6 IS NULL OR scope = $6) \
+             AND ($7 IS NULL OR id < $7) ORDER BY id DESC LIMIT $3 OFFSET $4"
         );
         let account = query.account.map(|id| id.uuid().to_string());
         let creator = query.creator.map(|id| id.uuid().to_string());
+        let before = query.before.map(|id| id.uuid().to_string());
         let rows: Vec<KeyRow> = reading!(self, pool => {
             let select = sqlx::query_as(SELECT).bind(account).bind(query.include_disabled);
             let select = select.bind(i64::from(query.limit)).bind(i64::from(query.offset)).bind(creator);
-            select.bind(query.scope.map(KeyScope::as_str)).fetch_all(pool).await?
+            select.bind(query.scope.map(KeyScope::as_str)).bind(before).fetch_all(pool).await?
         });
         rows.into_iter().map(ApiKey::try_from).collect()
     }

@@ -9,7 +9,7 @@ use ledger::store::postgres::ConnectError;
 use schemas::Timestamp;
 use serde::Serialize;
 
-use crate::control::key::InvalidKey;
+use crate::control::key::InvalidField;
 
 mod accounts;
 mod announcements;
@@ -54,7 +54,7 @@ pub use sign_in_states::SignInState;
 pub use sqlite::SqliteControl;
 pub use users::GOOGLE;
 pub use version::{Alone, CoordinatorTurn};
-pub use webhook_deliveries::{AttemptOutcome, DeliveryStatus, WebhookDelivery};
+pub use webhook_deliveries::{AttemptOutcome, DeliveryCursor, DeliveryStatus, WebhookDelivery};
 
 /// The store's own migrations table, because the ledger shares the database.
 const MIGRATIONS_TABLE: &str = "control_migrations";
@@ -80,7 +80,7 @@ pub enum StoreError {
     #[error("{what} `{name}` does not exist")]
     Missing { what: &'static str, name: String },
     #[error(transparent)]
-    InvalidKey(#[from] InvalidKey),
+    InvalidField(#[from] InvalidField),
     /// Somebody else changed it since it was read.
     #[error("{0} was changed meanwhile")]
     Changed(&'static str),

@@ -9,6 +9,8 @@ use sqlx::FromRow;
 use super::{ControlStore, StoreError, fitting, parsed, reading, writing};
 
 const TABLE: &str = "control_webhook_deliveries";
+/// Longest id of a message.
+const ID_CHARS_MAX: usize = 100;
 
 pub(super) const INSERT: &str = "INSERT INTO control_webhook_deliveries (id, account_id, event_type, body, status, attempts, \
      next_attempt_at, created_at) VALUES ($1, $2, $3, $4, 'pending', 0, $5, $5)";
@@ -60,6 +62,37 @@ pub struct WebhookDelivery {
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub delivered_at: Option<Timestamp>,
+}
+
+/// A place in a list of messages: after this one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct DeliveryCursor {
+    created_at: Timestamp,
+    id: String,
+}
+
+impl DeliveryCursor {
+    pub fn after(delivery: &WebhookDelivery) -> Self {
+        Self { created_at: delivery.created_at, id: delivery.id.clone() }
+    }
+}
+
+impl std::fmt::Display for DeliveryCursor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{}", self.created_at.micros(), self.id)
+    }
+}
+
+impl TryFrom<String> for DeliveryCursor {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts = text.split_once('.').filter(|(_, id)| (1..=ID_CHARS_MAX).contains(&id.len()));
+        let place = parts.and_then(|(micros, id)| Some((micros.parse().ok()?, id)));
+        let (micros, id) = place.ok_or("is not one that this list gave out")?;
+        Ok(Self { created_at: Timestamp::from_micros(micros), id: id.to_owned() })
+    }
 }
 
 /// What an attempt came to.
@@ -119,12 +152,19 @@ impl TryFrom<Row> for WebhookDelivery {
 }
 
 impl ControlStore {
-    /// One page of an account's messages, newest first.
-    pub async fn webhook_deliveries(&self, account: AccountId, offset: u32, limit: u32) -> Result<Vec<WebhookDelivery>, StoreError> {
-        const SELECT: &str = select!("WHERE account_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3");
+    /// One page, newest first, of an account's messages older than `before`.
+    pub async fn webhook_deliveries(
+        &self,
+        account: AccountId,
+        before: Option<&DeliveryCursor>,
+        limit: u32,
+    ) -> Result<Vec<WebhookDelivery>, StoreError> {
+        const SELECT: &str =
+            select!("WHERE account_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $3)) ORDER BY created_at DESC, id DESC LIMIT $4");
         let account = account.uuid().to_string();
+        let (micros, id) = before.map(|cursor| (cursor.created_at.micros(), cursor.id.as_str())).unzip();
         let rows: Vec<Row> = reading!(self, pool => {
-            sqlx::query_as(SELECT).bind(account).bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(pool).await?
+            sqlx::query_as(SELECT).bind(account).bind(micros).bind(id).bind(i64::from(limit)).fetch_all(pool).await?
         });
         rows.into_iter().map(WebhookDelivery::try_from).collect()
     }

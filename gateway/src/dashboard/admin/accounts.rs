@@ -8,14 +8,16 @@ use schemas::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::control::account::AccountStatus;
+use crate::control::account::{AccountChange, AccountStatus};
+use crate::control::administration::ControlError;
 use crate::control::credits::{CreditKind, CreditOrder};
+use crate::control::store::StoreError;
 use crate::dashboard::Dashboard;
 use crate::dashboard::accounts::AccountView;
 use crate::dashboard::money::UsdText;
-use crate::dashboard::paging::page_limit;
+use crate::dashboard::paging::{page_limit, page_of};
 use crate::http::caller::Administrator;
-use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, UsdAmount, created};
+use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, UsdAmount, created, given};
 use crate::http::error::ApiError;
 
 #[derive(Debug, Deserialize)]
@@ -36,13 +38,11 @@ pub async fn list_all_accounts(
 ) -> Result<DataPage<AccountView>, ApiError> {
     let limit = page_limit(query.limit)?;
     let store = dashboard.services.control.store();
-    let mut accounts = match query.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+    let accounts = match query.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => store.accounts_holding(text, query.cursor, limit + 1).await?,
         None => store.accounts_page(query.cursor, limit + 1).await?,
     };
-    let more = accounts.len() > limit as usize;
-    accounts.truncate(limit as usize);
-    let next_cursor = accounts.last().filter(|_| more).map(|account| account.id.to_string());
+    let (accounts, next_cursor) = page_of(accounts, limit, |account| account.id.to_string());
     let mut data = Vec::with_capacity(accounts.len());
     for account in accounts {
         data.push(AccountView::of(&dashboard.services, account).await?);
@@ -88,9 +88,15 @@ pub struct UpdateAnyAccount {
     name: Option<String>,
     #[schema(value_type = Option<String>)]
     status: Option<AccountStatus>,
+    #[serde(default, deserialize_with = "given")]
+    rpm: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "given")]
+    tpm: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    concurrency: Option<Option<u32>>,
 }
 
-/// Renames, suspends, closes or reactivates an account; its balance stays.
+/// Renames, suspends, closes or reactivates an account, and limits what all its keys together may ask; its balance stays.
 #[utoipa::path(patch, path = "/api/app/admin/accounts/{id}", tag = "administration", params(("id" = String, Path)),
     request_body = UpdateAnyAccount, responses((status = 200, body = Data<AccountView>), (status = 400), (status = 403), (status = 404)))]
 pub async fn update_any_account(
@@ -99,14 +105,9 @@ pub async fn update_any_account(
     UrlPath(id): UrlPath<String>,
     JsonBody(body): JsonBody<UpdateAnyAccount>,
 ) -> Result<Data<AccountView>, ApiError> {
-    let (id, control, act) = (account_id(&id)?, &dashboard.services.control, administrator.act());
-    if let Some(name) = &body.name {
-        control.rename_account(&act, id, name).await?;
-    }
-    if let Some(status) = body.status {
-        control.set_account_status(&act, id, status).await?;
-    }
-    let account = control.store().account(id).await?.ok_or_else(no_account)?;
+    let UpdateAnyAccount { name, status, rpm: requests_per_minute, tpm: tokens_per_minute, concurrency } = body;
+    let change = AccountChange { name, status, requests_per_minute, tokens_per_minute, concurrency };
+    let account = dashboard.services.control.change_account(&administrator.act(), account_id(&id)?, change).await.map_err(in_short)?;
     Ok(Data { data: AccountView::of(&dashboard.services, account).await? })
 }
 
@@ -174,6 +175,21 @@ pub async fn credit_account(
         transaction_id: transaction.id,
     };
     Ok(if booked.repeated { Data { data }.into_response() } else { created(data) })
+}
+
+/// Limits by their names here.
+fn in_short(error: ControlError) -> ApiError {
+    match error {
+        ControlError::Store(StoreError::InvalidField(invalid)) => {
+            let field = match invalid.field {
+                "requests_per_minute" => "rpm",
+                "tokens_per_minute" => "tpm",
+                field => field,
+            };
+            ApiError::bad_request(field, format!("`{field}` {}", invalid.message))
+        }
+        error => error.into(),
+    }
 }
 
 fn account_id(text: &str) -> Result<AccountId, ApiError> {

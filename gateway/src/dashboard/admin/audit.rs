@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::control::store::AuditQuery;
 use crate::dashboard::Dashboard;
-use crate::dashboard::paging::page_limit;
+use crate::dashboard::paging::{page_limit, page_of};
 use crate::http::caller::Administrator;
 use crate::http::envelope::{Data, DataPage, UrlQuery};
 use crate::http::error::ApiError;
@@ -63,10 +63,7 @@ pub async fn list_audit_records(
     let (limit, store) = (page_limit(query.limit)?, dashboard.services.control.store());
     let subject = query.subject.as_deref().map(bare_id);
     let wanted = AuditQuery { subject: subject.as_deref(), actor: query.actor.as_deref(), before: query.cursor, limit: limit + 1 };
-    let mut records = store.audit_page(wanted).await?;
-    let more = records.len() > limit as usize;
-    records.truncate(limit as usize);
-    let next_cursor = records.last().filter(|_| more).map(|record| record.id.clone());
+    let (records, next_cursor) = page_of(store.audit_page(wanted).await?, limit, |record| record.id.clone());
     let names = store.names_of_users().await?;
     let name_of = |actor: &str| {
         let user = names.iter().find(|(id, _)| id.to_string() == actor).map(|(_, name)| name.clone());

@@ -16,7 +16,7 @@ use crate::control::people::token_sha256;
 use crate::control::store::CodeBatch;
 use crate::dashboard::Dashboard;
 use crate::dashboard::money::UsdText;
-use crate::dashboard::paging::{offset_of, page_limit};
+use crate::dashboard::paging::{page_limit, page_of};
 use crate::http::caller::Administrator;
 use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, UsdAmount, created};
 use crate::http::error::ApiError;
@@ -69,7 +69,7 @@ impl CodeBatchView {
 
 #[derive(Debug, Deserialize)]
 pub struct ListQuery {
-    cursor: Option<String>,
+    cursor: Option<Uuid>,
     limit: Option<u32>,
 }
 
@@ -82,12 +82,11 @@ pub async fn list_code_batches(
     administrator: Administrator,
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<CodeBatchView>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
-    let mut batches = dashboard.services.control.store().code_batches(offset, limit + 1).await?;
-    let more = batches.len() > limit as usize;
-    batches.truncate(limit as usize);
+    let limit = page_limit(query.limit)?;
+    let batches = dashboard.services.control.store().code_batches(query.cursor, limit + 1).await?;
+    let (batches, next_cursor) = page_of(batches, limit, |batch| batch.id.to_string());
     let data = batches.into_iter().map(|batch| CodeBatchView::of(batch, None, administrator.0.now)).collect();
-    Ok(DataPage { data, next_cursor: more.then(|| (offset + limit).to_string()) })
+    Ok(DataPage { data, next_cursor })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::control::people::{Role, User, UserStatus};
 use crate::control::store::{ControlStore, Sessions};
 use crate::dashboard::Dashboard;
-use crate::dashboard::paging::page_limit;
+use crate::dashboard::paging::{page_limit, page_of};
 use crate::http::caller::Administrator;
 use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery};
 use crate::http::error::ApiError;
@@ -74,10 +74,8 @@ pub async fn list_users(
     UrlQuery(query): UrlQuery<ListQuery>,
 ) -> Result<DataPage<UserRow>, ApiError> {
     let (limit, store) = (page_limit(query.limit)?, dashboard.services.control.store());
-    let mut users = store.users_page(query.q.as_deref().unwrap_or_default().trim(), query.cursor, limit + 1).await?;
-    let more = users.len() > limit as usize;
-    users.truncate(limit as usize);
-    let next_cursor = users.last().filter(|_| more).map(|user| user.id.to_string());
+    let users = store.users_page(query.q.as_deref().unwrap_or_default().trim(), query.cursor, limit + 1).await?;
+    let (users, next_cursor) = page_of(users, limit, |user| user.id.to_string());
     let mut data = Vec::with_capacity(users.len());
     for user in users {
         data.push(UserRow::of(store, user).await?);

@@ -9,11 +9,11 @@ use schemas::{AccountId, Timestamp, UsdNumber};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::control::account::{Account, AccountStatus};
+use crate::control::account::{Account, AccountChange, AccountStatus};
 use crate::control::services::Services;
 use crate::control::store::StoreError;
 use crate::http::caller::{Administrator, PlatformAdministrator};
-use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, created};
+use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, created, given};
 use crate::http::error::ApiError;
 
 const PAGE_ACCOUNTS_DEFAULT: u32 = 100;
@@ -32,6 +32,10 @@ pub struct AccountView {
     currency: &'static str,
     status: AccountStatus,
     created_at: Timestamp,
+    /// Of all its keys together; `null` is no limit.
+    requests_per_minute: Option<u32>,
+    tokens_per_minute: Option<u64>,
+    concurrency: Option<u32>,
 }
 
 impl AccountView {
@@ -47,6 +51,9 @@ impl AccountView {
             currency: "USD",
             status: account.status,
             created_at: account.created_at,
+            requests_per_minute: account.limits.requests_per_minute,
+            tokens_per_minute: account.limits.tokens_per_minute,
+            concurrency: account.limits.concurrency,
         })
     }
 }
@@ -111,13 +118,23 @@ pub async fn get_account(
     Ok(Data { data: AccountView::of(&services.gate, account).await? })
 }
 
+/// Absent fields stay as they are; `null` lifts a limit.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAccount {
-    status: AccountStatus,
+    status: Option<AccountStatus>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    requests_per_minute: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    tokens_per_minute: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    concurrency: Option<Option<u32>>,
 }
 
-/// Suspends, closes or reactivates an account; its balance stays.
+/// Suspends, closes or reactivates an account, and limits what all its keys together may ask; its balance stays.
 #[utoipa::path(patch, path = "/admin/accounts/{id}", tag = "administration", params(("id" = String, Path)), request_body = UpdateAccount, security(("key" = [])),
     responses((status = 200, body = Data<AccountView>)))]
 pub async fn update_account(
@@ -127,10 +144,17 @@ pub async fn update_account(
     JsonBody(body): JsonBody<UpdateAccount>,
 ) -> Result<Data<AccountView>, ApiError> {
     let account = known_account(&administrator, &services, &id).await?;
-    if account.id == administrator.0.account_id() && body.status != AccountStatus::Active {
+    if account.id == administrator.0.account_id() && body.status.is_some_and(|status| status != AccountStatus::Active) {
         return Err(ApiError::conflict("A key cannot suspend or close its own account; use another management key."));
     }
-    let account = services.control.set_account_status(&administrator.act(), account.id, body.status).await?;
+    let change = AccountChange {
+        name: None,
+        status: body.status,
+        requests_per_minute: body.requests_per_minute,
+        tokens_per_minute: body.tokens_per_minute,
+        concurrency: body.concurrency,
+    };
+    let account = services.control.change_account(&administrator.act(), account.id, change).await?;
     Ok(Data { data: AccountView::of(&services.gate, account).await? })
 }
 

@@ -12,8 +12,8 @@ use super::accounts::known_account;
 use crate::control::balance_alert::{BalanceAlert, BalanceAlertChange};
 use crate::control::secrets::Secret;
 use crate::control::services::Services;
-use crate::control::store::{DeliveryStatus, WebhookDelivery};
-use crate::dashboard::paging::{offset_of, page_limit};
+use crate::control::store::{DeliveryCursor, DeliveryStatus, WebhookDelivery};
+use crate::dashboard::paging::{page_limit, page_of};
 use crate::http::caller::Administrator;
 use crate::http::envelope::{Data, DataPage, JsonBody, UrlPath, UrlQuery, UsdAmount};
 use crate::http::error::ApiError;
@@ -111,7 +111,8 @@ impl UpdateBalanceAlert {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveriesQuery {
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<DeliveryCursor>,
     limit: Option<u32>,
 }
 
@@ -193,9 +194,8 @@ pub async fn known_alert(services: &Services, account: AccountId) -> Result<Bala
 
 /// A page of messages.
 pub async fn deliveries(services: &Services, account: AccountId, query: &DeliveriesQuery) -> Result<DataPage<DeliveryView>, ApiError> {
-    let (offset, limit) = (offset_of(query.cursor.as_deref())?, page_limit(query.limit)?);
-    let mut found = services.control.store().webhook_deliveries(account, offset, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    Ok(DataPage { data: found.into_iter().map(DeliveryView::from).collect(), next_cursor: more.then(|| (offset + limit).to_string()) })
+    let limit = page_limit(query.limit)?;
+    let found = services.control.store().webhook_deliveries(account, query.cursor.as_ref(), limit + 1).await?;
+    let (found, next_cursor) = page_of(found, limit, |delivery| DeliveryCursor::after(delivery).to_string());
+    Ok(DataPage { data: found.into_iter().map(DeliveryView::from).collect(), next_cursor })
 }

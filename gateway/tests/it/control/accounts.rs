@@ -58,6 +58,28 @@ async fn a_suspended_account_is_refused_and_served_again_later() {
 }
 
 #[tokio::test]
+async fn the_limits_of_an_account_are_set_shown_and_lifted() {
+    let books = Books::open().await;
+    let path = format!("/admin/accounts/{}", books.first.account_id);
+    let limits = |answer: &crate::books::Answer| {
+        ["requests_per_minute", "tokens_per_minute", "concurrency"].map(|field| answer.json["data"][field].clone())
+    };
+    assert_eq!(limits(&books.get(&path, books.platform()).await), [Value::Null, Value::Null, Value::Null]);
+    let set = books.patch(&path, books.platform(), json!({ "requests_per_minute": 60, "concurrency": 4 })).await;
+    assert_eq!((set.status, limits(&set)), (StatusCode::OK, [json!(60), Value::Null, json!(4)]), "{}", set.text);
+    let lifted = books.patch(&path, books.platform(), json!({ "requests_per_minute": null, "status": "active" })).await;
+    assert_eq!(limits(&lifted), [Value::Null, Value::Null, json!(4)]);
+    assert_eq!(books.get(&path, books.platform()).await.json, lifted.json);
+    for (field, wrong) in [("requests_per_minute", json!(0)), ("tokens_per_minute", json!(-1)), ("concurrency", json!("many"))] {
+        let refused = books.patch(&path, books.platform(), json!({ field: wrong })).await;
+        assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!(field)), "{}", refused.text);
+    }
+    let of_the_account = books.post("/keys", books.platform(), json!({ "name": "m", "kind": "management" })).await;
+    let refused = books.patch(&path, of_the_account.json["key"].as_str().unwrap(), json!({ "concurrency": null })).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "who is limited does not lift the limit: {}", refused.text);
+}
+
+#[tokio::test]
 async fn a_charge_counts_at_once_and_is_the_same_before_and_after_it_is_booked() {
     let books = Books::open().await;
     books.top_up("10").await;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::{Answer, Gateway, MODEL, channel, with};
 
 const FREE: &str = "acme/small:free";
+/// Paid, and its provider fails.
+const DOWN: &str = "acme/down";
 
 fn rules() -> FreeTierRules {
     FreeTierRules {
@@ -28,6 +30,7 @@ async fn gateway(rules: FreeTierRules) -> Gateway {
         model("acme/broken:free", "mock?status=500", json!("free")),
         model("acme/gratis", "mock", json!("free")),
         model(MODEL, "mock", json!({ "prompt": "1", "completion": "2" })),
+        model(DOWN, "mock?status=500", json!({ "prompt": "1", "completion": "2" })),
     ];
     let main = with(channel("main", 0, ""), json!({ "models": models }));
     let options = Options { free_tier: Some(rules), retries_max: 0, ..Options::default() };
@@ -107,5 +110,38 @@ async fn a_fallback_that_is_paid_for_is_taken_when_the_free_one_is_used_up() {
     let gateway = gateway(FreeTierRules { requests_per_day: 0, ..rules() }).await;
     let answer = gateway.ask(json!({ "model": FREE, "models": [FREE, MODEL] })).await;
     assert_eq!((answer.status, &answer.json["model"]), (StatusCode::OK, &json!(MODEL)), "{}", answer.text);
+    gateway.close().await;
+}
+
+async fn free_requests_used(gateway: &Gateway) -> Value {
+    gateway.books.get("/key", gateway.books.inference()).await.json["data"]["free_model_daily_requests"]["used"].clone()
+}
+
+#[tokio::test]
+async fn a_paid_model_that_fails_is_no_way_around_the_limits_of_free_ones() {
+    let gateway = gateway(rules()).await;
+    gateway.books.top_up("5").await;
+    let through_paid = async || gateway.ask(json!({ "model": DOWN, "models": [DOWN, "acme/broken:free", FREE] })).await;
+    for used in 1..=2 {
+        let answer = through_paid().await;
+        assert_eq!((answer.status, &answer.json["model"]), (StatusCode::OK, &json!(FREE)), "{}", answer.text);
+        assert_eq!(free_requests_used(&gateway).await, used, "two free models were asked by one request");
+    }
+    let refused = through_paid().await;
+    assert_eq!(refused.status, StatusCode::BAD_GATEWAY, "the paid model's own failure is told: {}", refused.text);
+    assert_eq!(free_requests_used(&gateway).await, 2);
+    let answer = gateway.ask(json!({ "model": MODEL, "models": [MODEL, FREE] })).await;
+    assert_eq!((answer.status, &answer.json["model"]), (StatusCode::OK, &json!(MODEL)), "what is paid for goes on");
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_paid_answer_uses_up_no_free_request() {
+    let gateway = gateway(rules()).await;
+    for _ in 0..3 {
+        let answer = gateway.ask(json!({ "model": MODEL, "models": [MODEL, FREE] })).await;
+        assert_eq!((answer.status, &answer.json["model"]), (StatusCode::OK, &json!(MODEL)), "{}", answer.text);
+    }
+    assert_eq!(free_requests_used(&gateway).await, 0);
     gateway.close().await;
 }

@@ -1,11 +1,12 @@
 //! The catalog follows every act, and a snapshot once taken stays what it was.
 
-use gateway::control::account::AccountStatus;
+use gateway::control::account::{AccountChange, AccountLimits, AccountStatus};
 use gateway::control::catalog::KeyRefusal;
 use gateway::control::key::{ApiKey, KeyHash, KeyKind, KeyScope, mint_key};
 use gateway::control::secrets::{Secret, SecretKey};
-use gateway::control::store::{Act, ControlStore, ManagedBy};
+use gateway::control::store::{Act, ControlStore, ManagedBy, StoreError};
 use gateway::control::{Control, ControlError};
+use ledger::gate::RateLimits;
 use schemas::Timestamp;
 use serde_json::json;
 
@@ -101,12 +102,45 @@ async fn a_key_is_refused_as_soon_as_something_about_it_is_not_right() {
     assert_eq!(fixture.refusal(&secret, now()), None);
     assert_eq!(fixture.refusal(&secret, tomorrow), Some(KeyRefusal::Expired));
 
-    fixture.control.set_account_status(&act(), key.account_id, AccountStatus::Suspended).await.unwrap();
+    let set_status = async |status| {
+        let change = AccountChange { status: Some(status), ..AccountChange::default() };
+        fixture.control.change_account(&act(), key.account_id, change).await.unwrap();
+    };
+    set_status(AccountStatus::Suspended).await;
     assert_eq!(fixture.refusal(&secret, now()), Some(KeyRefusal::AccountSuspended));
-    fixture.control.set_account_status(&act(), key.account_id, AccountStatus::Closed).await.unwrap();
+    set_status(AccountStatus::Closed).await;
     assert_eq!(fixture.refusal(&secret, now()), Some(KeyRefusal::AccountClosed));
     fixture.control.delete_key(&act(), &key.hash).await.unwrap();
     assert_eq!(fixture.refusal(&secret, now()), Some(KeyRefusal::Unknown));
+}
+
+#[tokio::test]
+async fn the_limits_of_an_account_govern_all_its_keys_and_come_back() {
+    let fixture = Fixture::open().await;
+    let (secret, key) = fixture.key().await;
+    let (other, _) = fixture.key().await;
+    let rates = |control: &Control, secret: &Secret| control.catalog().authenticate(secret.expose(), now()).unwrap().account_rates;
+    let change = AccountChange {
+        requests_per_minute: Some(Some(60)),
+        tokens_per_minute: Some(Some(100_000)),
+        concurrency: Some(Some(4)),
+        ..AccountChange::default()
+    };
+    let account = fixture.control.change_account(&act(), key.account_id, change).await.unwrap();
+    let limits = AccountLimits { requests_per_minute: Some(60), tokens_per_minute: Some(100_000), concurrency: Some(4) };
+    assert_eq!((account.limits, rates(&fixture.control, &secret)), (limits, limits.into()));
+    assert_eq!(rates(&fixture.control, &other), RateLimits::default(), "another account's keys");
+    for wrong in [0, 1_000_000_001] {
+        let wrong = AccountChange { concurrency: Some(Some(wrong)), name: Some("b".to_owned()), ..AccountChange::default() };
+        let refused = fixture.control.change_account(&act(), key.account_id, wrong).await;
+        assert!(matches!(refused, Err(ControlError::Store(StoreError::InvalidField(_)))), "{refused:?}");
+    }
+    let lifted = AccountChange { tokens_per_minute: Some(None), ..AccountChange::default() };
+    fixture.control.change_account(&act(), key.account_id, lifted).await.unwrap();
+    fixture.control.store().close().await;
+    let again = open_control(&fixture.database.url()).await;
+    let limits = AccountLimits { tokens_per_minute: None, ..limits };
+    assert_eq!((rates(&again, &secret), again.catalog().account(key.account_id).unwrap().name.as_str()), (limits.into(), "a"));
 }
 
 #[tokio::test]

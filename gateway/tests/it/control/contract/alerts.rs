@@ -1,10 +1,10 @@
 //! What the store promises about alerts of low balances and the messages that tell of them.
 
 use futures_util::future::join_all;
-use gateway::control::account::{Account, AccountStatus};
+use gateway::control::account::Account;
 use gateway::control::balance_alert::BalanceAlert;
-use gateway::control::store::{Act, AttemptOutcome, ControlStore, DeliveryStatus, StoreError};
-use schemas::{AccountId, NanoUsd, Timestamp};
+use gateway::control::store::{Act, AttemptOutcome, ControlStore, DeliveryCursor, DeliveryStatus, StoreError};
+use schemas::{NanoUsd, Timestamp};
 use uuid::Uuid;
 
 use super::TestDatabase;
@@ -27,7 +27,7 @@ impl Fixture {
     async fn open() -> Self {
         let database = TestDatabase::make().await;
         let store = ControlStore::open(&database.url()).await.unwrap();
-        let account = Account { id: AccountId::mint(), name: "a".to_owned(), status: AccountStatus::Active, created_at: at(1) };
+        let account = Account::new("a".to_owned(), at(1));
         store.insert_account(&act(1), &account).await.unwrap();
         let alert = BalanceAlert {
             id: Uuid::now_v7(),
@@ -69,7 +69,7 @@ async fn of_all_who_see_a_crossing_one_notes_it_with_its_message() {
     });
     assert_eq!(join_all(noting).await.iter().filter(|noted| **noted).count(), 1);
     let account = fixture.alert.account_id;
-    let sent = fixture.store.webhook_deliveries(account, 0, 10).await.unwrap();
+    let sent = fixture.store.webhook_deliveries(account, None, 10).await.unwrap();
     assert_eq!((sent.len(), sent[0].id.as_str()), (1, fixture.alert.next_message_id().as_str()));
     let low = fixture.stored().await;
     assert_eq!((low.is_low, low.crossings), (true, 1));
@@ -80,9 +80,17 @@ async fn of_all_who_see_a_crossing_one_notes_it_with_its_message() {
     assert!(!armed.is_low);
     assert!(!fixture.store.note_low_balance(&low, "balance.low", "{}", at(20)).await.unwrap());
     assert!(fixture.store.note_low_balance(&armed, "balance.low", "{}", at(20)).await.unwrap());
-    let sent = fixture.store.webhook_deliveries(account, 0, 10).await.unwrap();
+    let sent = fixture.store.webhook_deliveries(account, None, 10).await.unwrap();
     assert_eq!(sent.iter().map(|sent| sent.created_at).collect::<Vec<_>>(), [at(20), at(10)], "newest first");
-    assert_eq!(fixture.store.webhook_deliveries(account, 1, 10).await.unwrap().len(), 1);
+    let first = DeliveryCursor::after(&sent[0]);
+    let again: DeliveryCursor = first.to_string().try_into().unwrap();
+    let rest = fixture.store.webhook_deliveries(account, Some(&again), 10).await.unwrap();
+    assert_eq!(rest, sent[1..], "a page goes on after the last row of the one before");
+    assert!(fixture.store.webhook_deliveries(account, Some(&DeliveryCursor::after(&sent[1])), 10).await.unwrap().is_empty());
+    let long = format!("1.{}", "x".repeat(101));
+    for wrong in ["", "1", "1.", "x.msg_1", long.as_str()] {
+        assert!(DeliveryCursor::try_from(wrong.to_owned()).is_err(), "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -106,10 +114,10 @@ async fn an_attempt_is_one_process_s_and_what_is_not_noted_is_due_again() {
     let delivered = AttemptOutcome { status: DeliveryStatus::Delivered, http_status: Some(204), error: None };
     fixture.store.note_webhook_outcome(&due.id, &delivered, at(61), at(99)).await.unwrap();
     fixture.store.note_webhook_outcome(&due.id, &failed, at(62), at(99)).await.unwrap();
-    let last = fixture.store.webhook_deliveries(fixture.alert.account_id, 0, 10).await.unwrap().remove(0);
+    let last = fixture.store.webhook_deliveries(fixture.alert.account_id, None, 10).await.unwrap().remove(0);
     assert_eq!((last.status, last.delivered_at, last.last_status), (DeliveryStatus::Delivered, Some(at(61)), Some(204)));
     fixture.store.forget_webhook_deliveries(at(11)).await.unwrap();
-    assert!(fixture.store.webhook_deliveries(fixture.alert.account_id, 0, 10).await.unwrap().is_empty());
+    assert!(fixture.store.webhook_deliveries(fixture.alert.account_id, None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -119,11 +127,11 @@ async fn a_removed_alert_gives_up_what_it_has_pending_and_a_new_one_counts_anew(
     fixture.store.note_low_balance(&fixture.alert, "balance.low", "{}", at(10)).await.unwrap();
     fixture.store.delete_balance_alert(&act(20), account).await.unwrap();
     assert!(matches!(fixture.store.delete_balance_alert(&act(21), account).await, Err(StoreError::Missing { .. })));
-    assert_eq!(fixture.store.webhook_deliveries(account, 0, 10).await.unwrap()[0].status, DeliveryStatus::Failed);
+    assert_eq!(fixture.store.webhook_deliveries(account, None, 10).await.unwrap()[0].status, DeliveryStatus::Failed);
     let anew = BalanceAlert { id: Uuid::now_v7(), ..fixture.alert.clone() };
     let made = anew.clone();
     fixture.store.save_balance_alert(&act(30), account, |_| Ok::<_, StoreError>(made)).await.unwrap();
     assert!(!fixture.store.note_low_balance(&fixture.alert, "balance.low", "{}", at(40)).await.unwrap(), "the old one is gone");
     assert!(fixture.store.note_low_balance(&anew, "balance.low", "{}", at(40)).await.unwrap());
-    assert_eq!(fixture.store.webhook_deliveries(account, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(fixture.store.webhook_deliveries(account, None, 10).await.unwrap().len(), 2);
 }

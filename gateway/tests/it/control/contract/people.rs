@@ -1,7 +1,7 @@
 //! What the store promises about people: themselves, their sessions, invitations, codes, preferences and the journal of acts.
 
 use futures_util::future::join_all;
-use gateway::control::account::{Account, AccountStatus};
+use gateway::control::account::Account;
 use gateway::control::people::{Invitation, Language, Role, SessionRecord, Theme, User, UserPreferences, UserStatus};
 use gateway::control::store::{
     Act, AuditQuery, AuthorizationCode, ClaimedCode, CodeBatch, ControlStore, Fact, GOOGLE, Sessions, SignInState, StoreError,
@@ -38,7 +38,7 @@ impl Fixture {
 }
 
 async fn account(store: &ControlStore, name: &str) -> AccountId {
-    let account = Account { id: AccountId::mint(), name: name.to_owned(), status: AccountStatus::Active, created_at: at(1) };
+    let account = Account::new(name.to_owned(), at(1));
     store.insert_account(&act(1), &account).await.unwrap();
     account.id
 }
@@ -335,8 +335,12 @@ async fn of_twenty_accounts_that_claim_a_code_at_once_one_has_it() {
     assert_eq!(claim(1, 50).await, ClaimedCode::Used);
     assert_eq!(claim(3, 50).await, ClaimedCode::Unknown);
     assert_eq!(claim(2, 100).await, ClaimedCode::Expired);
-    let batches = fixture.store.code_batches(0, 10).await.unwrap();
+    let batches = fixture.store.code_batches(None, 10).await.unwrap();
     assert_eq!((batches[0].redeemed, batches[0].count), (1, 2));
+    let later = CodeBatch { id: Uuid::now_v7(), count: 1, ..batches[0].clone() };
+    fixture.store.insert_codes(&act(55), &later, &[(hash(9), "IIII".to_owned())]).await.unwrap();
+    let ids = async |before| fixture.store.code_batches(before, 1).await.unwrap().iter().map(|batch| batch.id).collect::<Vec<_>>();
+    assert_eq!((ids(None).await, ids(Some(later.id)).await, ids(Some(made.id)).await), (vec![later.id], vec![made.id], vec![]));
     fixture.store.void_codes(&act(60), made.id).await.unwrap();
     assert!(fixture.store.void_codes(&act(61), made.id).await.is_err());
     assert_eq!(claim(2, 70).await, ClaimedCode::Expired, "a voided one");

@@ -6,7 +6,7 @@ use gateway::control::store::{Act, ChannelDraft, ControlStore, HealthRow, Manage
 use gateway::providers::AttemptError;
 use gateway::routing::health::{BreakerState, Ending, HealthStatus, Window, observe};
 use gateway::routing::{DataCollection, RoutingPreferences, RoutingStrategy};
-use schemas::{AccountId, ChannelId, NodeId, Timestamp, UserId};
+use schemas::{ChannelId, NodeId, Timestamp, UserId};
 use serde_json::json;
 
 use super::{TestDatabase, channel, channel_json};
@@ -134,12 +134,7 @@ async fn what_one_gateway_finds_out_holds_for_the_others_and_after_a_restart() {
 #[tokio::test]
 async fn preferences_come_back_are_taken_back_and_are_recorded() {
     let (store, _database) = open().await;
-    let account = gateway::control::account::Account {
-        id: AccountId::mint(),
-        name: "a".to_owned(),
-        status: gateway::control::account::AccountStatus::Active,
-        created_at: at(1),
-    };
+    let account = gateway::control::account::Account::new("a".to_owned(), at(1));
     store.insert_account(&act(1), &account).await.unwrap();
     let user = User::new(account.id, "ada@example.com".to_owned(), "Ada".to_owned(), at(1));
     store.insert_user(&act(1), &user, Role::Owner).await.unwrap();

@@ -1,6 +1,6 @@
 //! What the control store promises, whichever database it is in.
 
-use gateway::control::account::{Account, AccountStatus};
+use gateway::control::account::{Account, AccountChange, AccountStatus};
 use gateway::control::channel::ChannelSpec;
 use gateway::control::key::{ApiKey, KeyKind, KeyScope, mint_key};
 use gateway::control::store::{Act, ChannelDraft, ControlStore, Fact, GatewayLease, KeyQuery, ManagedBy, StoreError};
@@ -22,7 +22,7 @@ impl Fixture {
     }
 
     async fn account(&self, name: &str) -> Account {
-        let account = Account { id: AccountId::mint(), name: name.to_owned(), status: AccountStatus::Active, created_at: at(1) };
+        let account = Account::new(name.to_owned(), at(1));
         self.store.insert_account(&act(1), &account).await.unwrap();
         account
     }
@@ -105,7 +105,7 @@ async fn key_pages_can_leave_out_disabled_keys_and_other_accounts() {
     let platforms = ApiKey::new(&mint_key().unwrap(), one.id, "4", KeyKind::Management, KeyScope::Platform, at(2));
     fixture.store.insert_key(&act(2), &platforms).await.unwrap();
     let names = async |account, scope, include_disabled, offset| {
-        let query = KeyQuery { account, scope, creator: None, include_disabled, offset, limit: 10 };
+        let query = KeyQuery { account, scope, creator: None, include_disabled, before: None, offset, limit: 10 };
         let page = fixture.store.keys_page(query).await.unwrap();
         page.into_iter().map(|key| key.name).collect::<Vec<_>>()
     };
@@ -113,6 +113,35 @@ async fn key_pages_can_leave_out_disabled_keys_and_other_accounts() {
     assert_eq!(names(None, None, false, 2).await, ["1"]);
     assert_eq!(names(Some(one.id), None, true, 0).await, ["4", "2", "1"]);
     assert_eq!(names(Some(one.id), Some(KeyScope::Account), true, 0).await, ["2", "1"]);
+}
+
+#[tokio::test]
+async fn no_key_is_skipped_or_told_twice_when_keys_come_and_go_between_pages() {
+    let fixture = Fixture::open().await;
+    let account = fixture.account("one").await;
+    let insert = async |name: &str| {
+        let key = ApiKey::new(&mint_key().unwrap(), account.id, name, KeyKind::Inference, KeyScope::Account, at(2));
+        fixture.store.insert_key(&act(2), &key).await.unwrap();
+        key.id
+    };
+    for name in ["1", "2", "3", "4"] {
+        insert(name).await;
+    }
+    let page = async |before| {
+        let query = KeyQuery { account: None, scope: None, creator: None, include_disabled: true, before, offset: 0, limit: 2 };
+        let page = fixture.store.keys_page(query).await.unwrap();
+        (page.iter().map(|key| key.name.clone()).collect::<Vec<_>>(), page.last().map(|key| key.id))
+    };
+    let (first, last) = page(None).await;
+    insert("5").await;
+    let delete = |key: &mut ApiKey| {
+        key.deleted_at = Some(at(3));
+        Ok(())
+    };
+    fixture.store.change_key(&act(3), "key.deleted", last.unwrap(), delete).await.unwrap();
+    let (second, end) = page(last).await;
+    assert_eq!((first, second), (vec!["4".to_owned(), "3".to_owned()], vec!["2".to_owned(), "1".to_owned()]));
+    assert_eq!(page(end).await, (Vec::new(), None));
 }
 
 #[tokio::test]
@@ -173,7 +202,8 @@ async fn two_channels_cannot_have_one_name_and_a_refused_save_changes_nothing() 
 async fn every_change_is_recorded_with_who_did_it_and_what_was_before() {
     let fixture = Fixture::open().await;
     let account = fixture.account("a").await;
-    fixture.store.change_account(&Act::new("key_1", at(5)), account.id, |account| account.status = AccountStatus::Suspended).await.unwrap();
+    let suspend = AccountChange { status: Some(AccountStatus::Suspended), ..AccountChange::default() };
+    fixture.store.change_account(&Act::new("key_1", at(5)), account.id, |account| suspend.apply(account)).await.unwrap();
     let records = fixture.store.audit_records(Some(&account.id.uuid().to_string()), 10).await.unwrap();
     let seen: Vec<(&str, &str)> = records.iter().map(|record| (record.actor.as_str(), record.action.as_str())).collect();
     assert_eq!(seen, [("key_1", "account.changed"), ("tester", "account.created")]);
