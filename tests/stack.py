@@ -167,15 +167,17 @@ class Model:
     price: dict[str, str] | str = field(default_factory=lambda: {"prompt": "0.15", "completion": "0.6"})
     context_length: int = 128_000
     max_completion_tokens: int = 4096
+    embeds: bool = False
 
     def toml(self, public_id: str) -> str:
         quoted = json.dumps
         price = quoted(self.price)
         if isinstance(self.price, dict):
             price = "{ " + ", ".join(f"{kind} = {quoted(amount)}" for kind, amount in self.price.items()) + " }"
+        output = 'output_modalities = ["embeddings"]\n' if self.embeds else f"max_completion_tokens = {self.max_completion_tokens}\n"
         return (
             f"[[channels.models]]\nid = {quoted(public_id)}\nupstream = {quoted(self.upstream)}\n"
-            f"context_length = {self.context_length}\nmax_completion_tokens = {self.max_completion_tokens}\nprice = {price}\n"
+            f"context_length = {self.context_length}\n{output}price = {price}\n"
         )
 
 
@@ -415,6 +417,7 @@ def main() -> int:
 
 # Prices at which nearly every charge has to be rounded.
 UNEVEN = {"prompt": "0.123457", "completion": "0.654321", "cache_read": "0.012345", "reasoning": "0.777777"}
+EMBEDDING = {"prompt": "0.123457", "completion": "0"}
 
 
 def standard_channels() -> list[Channel]:
@@ -436,10 +439,14 @@ def standard_channels() -> list[Channel]:
                 "mock/flat": Model(script(first_byte_ms=300), {"prompt": "0", "completion": "0", "request": "0.01"}),
                 "mock/free": Model("mock", "free"),
                 "mock/second-choice": Model(script(status=503), UNEVEN),
+                "mock/embed": Model(script(prompt_tokens=1237), EMBEDDING, embeds=True),
+                "mock/embed-floats": Model(script(prompt_tokens=1237, encoding="float"), EMBEDDING, embeds=True),
+                "mock/embed-broken": Model(script(status=500), EMBEDDING, embeds=True),
             },
         ),
         # A channel that is asked to wait rests with all its models.
         Channel("mock-limited", {"mock/limited": Model(script(status=429, retry_after=7), UNEVEN)}),
+        Channel("embed-limited", {"mock/embed-limited": Model(script(status=429, retry_after=7), EMBEDDING, embeds=True)}),
         Channel("claude-limited", {"claude/limited": Model(script(status=429, retry_after=7), UNEVEN)}, provider="anthropic"),
         Channel("mock-fallback", {"mock/second-choice": Model(script(chunks=5), UNEVEN)}, priority=1),
         Channel(
@@ -455,7 +462,7 @@ def standard_channels() -> list[Channel]:
             provider="anthropic",
         ),
         Channel("router", {"router/any": Model("mock", UNEVEN), "router/broken": Model(script(status=500), UNEVEN)}, provider="openrouter"),
-        Channel("demo", {"demo/chat": Model("demo", UNEVEN)}, provider="demo"),
+        Channel("demo", {"demo/chat": Model("demo", UNEVEN), "demo/embed": Model("embed", EMBEDDING, embeds=True)}, provider="demo"),
     ]
 
 

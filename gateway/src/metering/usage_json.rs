@@ -74,8 +74,8 @@ pub fn embeddings_usage_json(usage: &Usage, charge: &Charge) -> String {
     if usage.cache_read > 0 || usage.image_input > 0 || usage.audio_input > 0 {
         let _ = write!(
             out,
-            r#","prompt_tokens_details":{{"cached_tokens":{},"image_tokens":{},"audio_tokens":{}}}"#,
-            usage.cache_read, usage.image_input, usage.audio_input,
+            r#","prompt_tokens_details":{{"text_tokens":{},"cached_tokens":{},"image_tokens":{},"audio_tokens":{}}}"#,
+            usage.uncached_input, usage.cache_read, usage.image_input, usage.audio_input,
         );
     }
     out.push('}');
@@ -127,7 +127,7 @@ mod tests {
             )
         );
         let pictures = Usage { image_input: 4, ..usage };
-        let details = r#","prompt_tokens_details":{"cached_tokens":0,"image_tokens":4,"audio_tokens":0}}"#;
+        let details = r#","prompt_tokens_details":{"text_tokens":8,"cached_tokens":0,"image_tokens":4,"audio_tokens":0}}"#;
         assert!(embeddings_usage_json(&pictures, &charge).ends_with(details));
     }
 

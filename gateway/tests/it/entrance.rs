@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use gateway::http::entrance::Entrance;
-use gateway::providers::demo::catalog::MODELS;
+use gateway::providers::demo::catalog::{EMBEDDING, MODELS};
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -15,8 +15,16 @@ use tower::ServiceExt;
 use crate::books::Books;
 use crate::chat::app;
 
-const PATHS: [&str; 6] =
-    ["/api/v1/chat/completions", "/v1/chat/completions", "/api/v1/messages", "/v1/messages", "/api/v1/responses", "/v1/responses"];
+const PATHS: [&str; 8] = [
+    "/api/v1/chat/completions",
+    "/v1/chat/completions",
+    "/api/v1/messages",
+    "/v1/messages",
+    "/api/v1/responses",
+    "/v1/responses",
+    "/api/v1/embeddings",
+    "/v1/embeddings",
+];
 /// Longer than what is read of a body nobody wants.
 const LONG_BODY_BYTES: usize = 1536 * 1024;
 
@@ -61,7 +69,11 @@ async fn compare(router: &Router, entrance: &Entrance, asked: Asked<'_>) -> Stat
 async fn both_ways_tell_the_same() {
     let books = Books::open().await;
     books.top_up("1").await;
-    let models = json!([{ "id": "demo/model", "upstream": MODELS[0].upstream, "price": { "prompt": "3", "completion": "15" } }]);
+    let price = json!({ "prompt": "3", "completion": "15" });
+    let models = json!([
+        { "id": "demo/model", "upstream": MODELS[0].upstream, "price": price },
+        { "id": EMBEDDING.id, "upstream": EMBEDDING.upstream, "price": price, "output_modalities": ["embeddings"] },
+    ]);
     let made = books.post("/admin/channels", books.platform(), json!({ "name": "demo", "provider": "demo", "models": models })).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let app = app(&books);
@@ -69,8 +81,13 @@ async fn both_ways_tell_the_same() {
     let entrance = Entrance::new(app, router.clone());
     let chat = json!({ "model": "demo/model", "max_tokens": 8, "messages": [{ "role": "user", "content": "Hi" }] });
     let response = json!({ "model": "demo/model", "max_output_tokens": 8, "input": "Hi" });
+    let embeddings = json!({ "model": EMBEDDING.id, "input": ["Hi", "there"], "dimensions": 4 });
     for path in PATHS {
-        let good = if path.ends_with("/responses") { &response } else { &chat };
+        let good = match path.rsplit('/').next() {
+            Some("responses") => &response,
+            Some("embeddings") => &embeddings,
+            _ => &chat,
+        };
         let with = |name: &str, value: Value| {
             let mut body = good.clone();
             body[name] = value;

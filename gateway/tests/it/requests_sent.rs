@@ -5,7 +5,9 @@
 
 use std::path::PathBuf;
 
+use gateway::control::channel::ProviderKind;
 use gateway::http::chat::{ChatRequest, UpstreamForm, upstream_body};
+use gateway::http::embeddings::{parse as parse_embeddings, upstream_body as embeddings_body};
 use gateway::providers::Quirks;
 use gateway::providers::anthropic::OutputLimits;
 use gateway::providers::anthropic::request::messages_body;
@@ -75,7 +77,11 @@ fn requests() -> Vec<(&'static str, Value)> {
 }
 
 fn golden(provider: &str, body_of: impl Fn(&str) -> Vec<u8>) {
-    let bodies: Map<String, Value> = requests()
+    golden_of(provider, requests(), body_of);
+}
+
+fn golden_of(provider: &str, requests: Vec<(&'static str, Value)>, body_of: impl Fn(&str) -> Vec<u8>) {
+    let bodies: Map<String, Value> = requests
         .into_iter()
         .map(|(name, request)| (name.to_owned(), serde_json::from_slice(&body_of(&request.to_string())).unwrap()))
         .collect();
@@ -92,6 +98,35 @@ fn providers_of_openais_dialect_are_sent_what_they_take() {
             let form = UpstreamForm { model: "upstream-name", output_tokens_cap: None, quirks: &quirks, dropped: ParameterSet::default() };
             upstream_body(&request, form).to_vec()
         });
+    }
+}
+
+/// What clients want embedded.
+fn embeddings() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "texts",
+            json!({ "model": "author/model", "models": ["author/other"], "input": ["Say h\u{e9}llo", "x"], "encoding_format": "base64",
+                "dimensions": 256, "input_type": "query", "user": "u-1", "provider": { "order": ["a"] }, "service_tier": "priority" }),
+        ),
+        ("tokens", json!({ "model": "author/model", "input": [[1, 2, 3], [4]], "stream": true, "x_new": { "deep": [1.50] } })),
+        (
+            "a picture",
+            json!({ "model": "author/model", "input": [{ "content": [
+                { "type": "text", "text": "a cat" }, { "type": "image_url", "image_url": { "url": "data:image/png;base64,QUJD" } },
+            ] }] }),
+        ),
+    ]
+}
+
+#[test]
+fn who_embeds_is_sent_what_it_takes() {
+    let providers =
+        [("openai", ProviderKind::OpenAi), ("openrouter", ProviderKind::OpenRouter), ("compatible", ProviderKind::OpenAiCompatible)];
+    for (name, provider) in providers {
+        let body_of =
+            |request: &str| embeddings_body(&parse_embeddings(request.as_bytes(), 64).unwrap(), "upstream-name", provider).to_vec();
+        golden_of(&format!("embeddings-{name}"), embeddings(), body_of);
     }
 }
 

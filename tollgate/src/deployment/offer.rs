@@ -117,6 +117,7 @@ fn demo_embedding_model() -> ModelSpec {
         context_length: Some(EMBEDDING.context_length),
         max_completion_tokens: None,
         output_modalities: Some(vec![EMBEDDINGS.to_owned()]),
+        supported_parameters: Some(vec!["dimensions".to_owned()]),
         ..demo_model(&MODELS[0])
     }
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::plan::Vectors;
+
 #[derive(Debug, Deserialize)]
 pub struct Ask<'a> {
     #[serde(borrow)]
@@ -17,6 +19,11 @@ pub struct Ask<'a> {
     max_completion_tokens: Option<u32>,
     #[serde(borrow, default)]
     messages: Vec<Message<'a>>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    encoding_format: Option<Cow<'a, str>>,
+    dimensions: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +58,24 @@ impl<'a> Ask<'a> {
 
     pub fn max_tokens(&self) -> Option<u32> {
         self.max_completion_tokens.or(self.max_tokens)
+    }
+
+    /// What embeddings are asked for: one of a text or of a list of numbers, else one of each element.
+    pub fn vectors(&self) -> Vectors {
+        let elements: Vec<&RawValue> = self.input.and_then(|input| serde_json::from_str(input.get()).ok()).unwrap_or_default();
+        let is_tokens = elements.first().is_some_and(|first| first.get().starts_with(|first: char| first.is_ascii_digit()));
+        let inputs = if elements.is_empty() || is_tokens { 1 } else { u32::try_from(elements.len()).unwrap_or(u32::MAX) };
+        Vectors { inputs, base64: self.encoding_format.as_deref() == Some("base64"), dimensions: self.dimensions }
+    }
+
+    /// The last text to be embedded.
+    pub fn last_input_text(&self) -> Option<Cow<'a, str>> {
+        let input = self.input?.get();
+        if input.starts_with('[') {
+            serde_json::from_str::<Vec<Text<'a>>>(input).ok()?.pop().map(|text| text.0)
+        } else {
+            serde_json::from_str::<Text<'a>>(input).ok().map(|text| text.0)
+        }
     }
 
     /// The text of the last user message; of a list of parts, that of its last text part.

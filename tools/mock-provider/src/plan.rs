@@ -1,10 +1,11 @@
 //! From a script and a request to the exact bytes, pauses and end of an answer.
 //!
 //! Owns the plan, made once per kind of request and then only played. Pure: no clock, no state, no I/O.
-//! Start at [`plan`]; `answer` writes whole bodies, `stream` chunks, `anthropic` both in the other dialect, `usage` the usage object, `sse` the framing.
+//! Start at [`plan`]; `answer` writes whole bodies, `stream` chunks, `anthropic` both in the other dialect, `embeddings` vectors, `usage` the usage object, `sse` the framing.
 
 mod answer;
 pub mod anthropic;
+pub mod embeddings;
 mod sse;
 mod stream;
 mod usage;
@@ -12,6 +13,8 @@ mod usage;
 use std::time::Duration;
 
 use bytes::Bytes;
+
+pub use embeddings::Vectors;
 
 use crate::script::{Cut, Fault, Hang, Script};
 
@@ -25,6 +28,8 @@ pub struct Wish {
     pub choices: u32,
     pub max_tokens: Option<u32>,
     pub dialect: Dialect,
+    /// Embeddings are asked for, not an answer.
+    pub vectors: Option<Vectors>,
 }
 
 /// Whose API is asked.
@@ -94,6 +99,11 @@ pub fn plan(script: &Script, wish: &Wish) -> Plan {
     if let Some(body) = replaced_body(script, wish.dialect) {
         plan.content_type = if script.fault == Fault::Html { "text/html; charset=utf-8".into() } else { plan.content_type };
         plan.pieces = whole(script, body, 0);
+    } else if let Some(vectors) = wish.vectors {
+        plan.completion_tokens = Some(0);
+        plan.sound = script.cut == Cut::None;
+        plan.pieces = whole(script, embeddings::body(script, wish, vectors, &usage), 0);
+        cut_whole(&mut plan, script);
     } else if wish.stream {
         stream::fill(&mut plan, script, wish, &given, &usage);
     } else {

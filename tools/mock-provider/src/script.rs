@@ -82,6 +82,13 @@ pub struct Script {
     /// Whether the last frame ends with its blank line.
     pub last_newline: bool,
 
+    /// Embeddings in place of one an input.
+    pub vectors: Option<u32>,
+    /// Their length, where the request names none.
+    pub dimensions: u32,
+    /// Their form, whatever was asked for.
+    pub encoding: Encoding,
+
     pub usage: UsageMode,
     pub usage_at: UsageAt,
     /// Whether the usage chunk repeats the finish reason in a choice instead of having none.
@@ -143,6 +150,9 @@ impl Default for Script {
             flush: true,
             done: true,
             last_newline: true,
+            vectors: None,
+            dimensions: 4,
+            encoding: Encoding::Asked,
             usage: UsageMode::Asked,
             usage_at: UsageAt::AfterFinish,
             usage_choices: false,
@@ -182,6 +192,7 @@ words! {
     Cut { None = "none", Clean = "clean", Close = "close", Reset = "reset", Hang = "hang" }
 }
 words! { Fault { None = "none", Html = "html", BadJson = "bad_json", Empty = "empty" } }
+words! { Encoding { Asked = "asked", Float = "float", Base64 = "base64" } }
 words! { Newline { Lf = "lf", CrLf = "crlf", Cr = "cr" } }
 words! {
     /// Whether usage is sent, and how wrong it is. `asked` sends it in streams only when `stream_options` asks for it.
@@ -287,6 +298,9 @@ impl Script {
             "flush" => self.flush = switch()?,
             "done" => self.done = switch()?,
             "last_newline" => self.last_newline = switch()?,
+            "vectors" => self.vectors = Some(parsed!()),
+            "dimensions" => self.dimensions = parsed!(),
+            "encoding" => self.encoding = parsed!(),
             "usage" => self.usage = parsed!(),
             "usage_at" => self.usage_at = parsed!(),
             "usage_choices" => self.usage_choices = switch()?,

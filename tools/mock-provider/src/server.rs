@@ -135,8 +135,9 @@ impl Server {
             Err(error) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
         };
         match (&parts.method, parts.uri.path()) {
-            (&Method::POST, "/v1/chat/completions") => self.chat(Dialect::OpenAi, &parts.headers, &body, reset).await,
-            (&Method::POST, "/v1/messages") => self.chat(Dialect::Anthropic, &parts.headers, &body, reset).await,
+            (&Method::POST, "/v1/chat/completions") => self.chat((Dialect::OpenAi, false), &parts.headers, &body, reset).await,
+            (&Method::POST, "/v1/embeddings") => self.chat((Dialect::OpenAi, true), &parts.headers, &body, reset).await,
+            (&Method::POST, "/v1/messages") => self.chat((Dialect::Anthropic, false), &parts.headers, &body, reset).await,
             (&Method::GET, "/v1/models") => json_answer(StatusCode::OK, &models()),
             (&Method::GET, "/stats") => json_answer(StatusCode::OK, &json!(self.stats.counters())),
             (&Method::GET, "/log") => {
@@ -153,14 +154,15 @@ impl Server {
         }
     }
 
-    async fn chat(&self, dialect: Dialect, headers: &HeaderMap, body: &Bytes, reset: Arc<AtomicBool>) -> Answer {
+    /// `asked` is the dialect, and whether embeddings are wanted.
+    async fn chat(&self, asked: (Dialect, bool), headers: &HeaderMap, body: &Bytes, reset: Arc<AtomicBool>) -> Answer {
         let ask: Ask<'_> = match serde_json::from_slice(body) {
             Ok(ask) => ask,
             Err(error) => return refusal(StatusCode::BAD_REQUEST, &format!("the mock cannot read this request: {error}")),
         };
-        let text = ask.last_user_text();
+        let text = if asked.1 { ask.last_input_text() } else { ask.last_user_text() };
         let tag = text.as_deref().and_then(tag_of);
-        let (prepared, plan) = match self.prepare(dialect, &ask, text.as_deref().and_then(script_of)) {
+        let (prepared, plan) = match self.prepare(asked, &ask, text.as_deref().and_then(script_of)) {
             Ok(found) => found,
             Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
         };
@@ -181,7 +183,12 @@ impl Server {
     }
 
     /// The plan for this kind of request, made now or kept from before.
-    fn prepare(&self, dialect: Dialect, ask: &Ask<'_>, message_script: Option<&str>) -> Result<(Arc<Prepared>, Arc<Plan>), ScriptError> {
+    fn prepare(
+        &self,
+        (dialect, embeds): (Dialect, bool),
+        ask: &Ask<'_>,
+        message_script: Option<&str>,
+    ) -> Result<(Arc<Prepared>, Arc<Plan>), ScriptError> {
         let message_script = message_script.unwrap_or_default();
         let mut key = String::with_capacity(ask.model.len() + message_script.len() + 16);
         key.push_str(&ask.model);
@@ -189,6 +196,9 @@ impl Server {
         key.push_str(message_script);
         key.push(if ask.stream { 's' } else { 'w' });
         key.push(if dialect == Dialect::Anthropic { 'a' } else { 'o' });
+        if embeds {
+            key.push_str(&format!("{:?}", ask.vectors()));
+        }
         key.push(if ask.include_usage() { 'u' } else { 'n' });
         key.push(char::from_digit(ask.choices(), 36).unwrap_or('1'));
         if let Some(cap) = ask.max_tokens() {
@@ -198,7 +208,7 @@ impl Server {
         let prepared = match settings.prepared.get(&key) {
             Some(prepared) => Arc::clone(prepared),
             None => {
-                let prepared = Arc::new(Prepared::new(dialect, &settings.global, ask, message_script)?);
+                let prepared = Arc::new(Prepared::new((dialect, embeds), &settings.global, ask, message_script)?);
                 if settings.prepared.len() >= PLANS_MAX {
                     settings.prepared.clear();
                 }
@@ -239,7 +249,7 @@ impl Server {
 }
 
 impl Prepared {
-    fn new(dialect: Dialect, global: &Script, ask: &Ask<'_>, message_script: &str) -> Result<Self, ScriptError> {
+    fn new((dialect, embeds): (Dialect, bool), global: &Script, ask: &Ask<'_>, message_script: &str) -> Result<Self, ScriptError> {
         let (model, model_script) = ask.model.split_once('?').unwrap_or((&ask.model, ""));
         let mut script = global.clone();
         script.apply(model_script)?;
@@ -251,6 +261,7 @@ impl Prepared {
             choices: ask.choices(),
             max_tokens: ask.max_tokens(),
             dialect,
+            vectors: embeds.then(|| ask.vectors()),
         };
         let then = (script.fail_first > 0).then(|| Arc::new(plan(&script.recovered(), &wish)));
         Ok(Self { plan: Arc::new(plan(&script, &wish)), fail_first: script.fail_first, then, echo: script.echo, script, wish })

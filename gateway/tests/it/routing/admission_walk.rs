@@ -8,7 +8,9 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
-use super::{Gateway, MODEL, channel};
+use super::{Gateway, MODEL, channel, with};
+
+const EMBEDDER: &str = "acme/embed-1";
 
 /// Every string literal of the sources that looks like a path.
 fn paths_in(folder: &Path, found: &mut BTreeSet<String>) {
@@ -33,12 +35,19 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
     let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     paths_in(&sources.join("http"), &mut paths);
     paths_in(&sources.join("dashboard"), &mut paths);
-    assert!(["/chat/completions", "/messages", "/responses"].iter().all(|path| paths.contains(*path)) && paths.len() > 15, "{paths:?}");
-    let gateway = Gateway::open(vec![channel("main", 0, "")]).await;
+    assert!(
+        ["/chat/completions", "/messages", "/responses", "/embeddings"].iter().all(|path| paths.contains(*path)) && paths.len() > 15,
+        "{paths:?}"
+    );
+    let embedder = json!({ "models": [{
+        "id": EMBEDDER, "upstream": "mock", "output_modalities": ["embeddings"], "price": { "prompt": "1", "completion": "0" },
+    }] });
+    let gateway = Gateway::open(vec![channel("main", 0, ""), with(channel("embeds", 0, ""), embedder)]).await;
     // The one is refused where the other is understood.
     let bodies = [
         json!({ "model": MODEL, "max_tokens": 16, "prompt": "hi", "input": "hi", "messages": [{ "role": "user", "content": "hi" }] }),
         json!({ "model": MODEL, "max_output_tokens": 16, "input": "hi" }),
+        json!({ "model": EMBEDDER, "input": "hi" }),
     ];
     let (mut accepted, mut answered) = (0, 0);
     for path in &paths {
@@ -56,8 +65,8 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
             }
         }
     }
-    // Chat, Messages and Responses, each at two prefixes: each was accepted, held for and settled.
+    // Chat, Messages, Responses and Embeddings, each at two prefixes: each was accepted, held for and settled.
     assert_eq!(accepted, gateway.upstream_count("requests").await);
-    assert!(accepted >= 6 && answered >= 6, "{accepted} {answered}");
+    assert!(accepted >= 8 && answered >= 8, "{accepted} {answered}");
     gateway.close().await;
 }

@@ -5,6 +5,7 @@ mod asking;
 mod balance;
 mod blaming;
 mod checking;
+mod embedding;
 mod faults;
 mod filters;
 mod free_tier;

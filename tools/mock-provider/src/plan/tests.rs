@@ -5,7 +5,15 @@ use serde_json::Value;
 use super::*;
 
 fn wish(stream: bool) -> Wish {
-    Wish { model: "mock".into(), stream, include_usage: true, choices: 1, max_tokens: None, dialect: crate::plan::Dialect::OpenAi }
+    Wish {
+        model: "mock".into(),
+        stream,
+        include_usage: true,
+        choices: 1,
+        max_tokens: None,
+        dialect: crate::plan::Dialect::OpenAi,
+        vectors: None,
+    }
 }
 
 fn made(list: &str, wish: &Wish) -> Plan {
