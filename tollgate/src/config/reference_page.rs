@@ -108,7 +108,7 @@ of `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and `OPENROUTER_API_KEY` that is set, a
 | `context_length` | integer | none: not looked at | 1 to 100,000,000 | Tokens in and out together. A prompt that is certainly longer is sent elsewhere. |
 | `max_completion_tokens` | integer | none | 1 to 100,000,000 | The most it answers with. |
 | `input_modalities` | list of words | none: takes anything, listed as `["text"]` | at most 64 words of `a` to `z`, `0` to `9`, `_` | Requests with images or audio are sent only where `image` or `audio` is in it. |
-| `output_modalities` | list of words | listed as `["text"]` | likewise | Told in lists. |
+| `output_modalities` | list of words | listed as `["text"]` | likewise; `embeddings` stands alone, and not at `anthropic` | `["embeddings"]` makes it a model of [embeddings](embeddings.md), which answers nothing else. Other words are told in lists. |
 | `supported_parameters` | list of words | OpenRouter's words but `min_p`, `top_a`, `repetition_penalty`, `prediction`, `verbosity` | likewise | Parameters of a request it understands; words that OpenRouter does not have are listed and mean nothing. |
 | `quantization` | word | none: counts as `unknown` | `int4`, `int8`, `fp4`, `mxfp4`, `nvfp4`, `fp6`, `fp8`, `mxfp8`, `fp16`, `bf16`, `fp32`, `unknown` | What `provider.quantizations` chooses by. |
 | `data_policy` | table | the channel's | as the channel's | Where it differs; it takes the channel's place as a whole. |
