@@ -14,6 +14,7 @@ pub mod fold;
 pub mod histogram;
 pub mod metrics;
 mod plan;
+pub mod provider_cost;
 pub mod query;
 pub mod replay;
 pub mod row;
@@ -24,6 +25,7 @@ pub mod worker;
 
 pub use clickhouse::{ClickHouseAnalytics, ClickHouseError};
 pub use error::{AnalyticsError, Retry};
+pub use provider_cost::{ProviderCost, ProviderTokens};
 pub use query::{
     ActivityQuery, ActivityRow, ChargeTotal, GenerationQuery, ModelStatsRow, ModelUsageRow, Page, RankingKind, RankingPeriod, RankingRow,
 };

@@ -14,6 +14,7 @@ use crate::clickhouse::{self, ClickHouseAnalytics};
 use crate::endpoint::{EndpointAttempts, EndpointSpeed};
 use crate::error::AnalyticsError;
 use crate::fold::{Fact, fold_all};
+use crate::provider_cost::ProviderCost;
 use crate::query::{
     ActivityQuery, ActivityRow, ChargeTotal, GenerationQuery, ModelStatsRow, ModelUsageRow, Page, RankingKind, RankingPeriod, RankingRow,
 };
@@ -221,6 +222,15 @@ impl AnalyticsStore {
         match self {
             Self::Sqlite(store) => store.endpoint_speed(from, to).await,
             Self::ClickHouse(store) => store.endpoint_speed(from, to).await,
+        }
+    }
+
+    /// *Exact.* What the providers' answers to requests admitted on these UTC days cost, by day, channel and model: to be compared with
+    /// the ledger, and with what providers invoice. Both days are included.
+    pub async fn provider_costs(&self, from: Day, to: Day) -> Result<Vec<ProviderCost>, AnalyticsError> {
+        match self {
+            Self::Sqlite(store) => store.provider_costs(from, to).await,
+            Self::ClickHouse(store) => store.provider_costs(from, to).await,
         }
     }
 

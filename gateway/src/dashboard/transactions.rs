@@ -9,8 +9,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::HeaderValue;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use ledger::LedgerError;
 use ledger::apply::TransactionKind;
 use ledger::store::{Transaction, TransactionQuery};
@@ -22,6 +20,7 @@ use utoipa::ToSchema;
 use super::money::UsdText;
 use super::paging::page_limit;
 use super::{Dashboard, Member};
+use crate::http::csv;
 use crate::http::envelope::{DataPage, UrlQuery};
 use crate::http::error::ApiError;
 
@@ -186,11 +185,7 @@ pub async fn export_transactions(
         Bytes::from_static(b"id,created_at,kind,amount_usd,balance_after_usd,generation_id,key_id,reference,reason,key_name,model\r\n");
     let download = Download { dashboard, account: member.account_id, query, head: Some(head) };
     let pages = stream::unfold(Some(download), next_page);
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
-        (CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"transactions.csv\"")),
-    ];
-    Ok((headers, Body::from_stream(pages)).into_response())
+    Ok((csv::headers("transactions.csv"), Body::from_stream(pages)).into_response())
 }
 
 /// What is left of a download.
@@ -231,32 +226,14 @@ fn write_line(out: &mut String, item: &Transaction, key_name: &str, model: &str)
     let _ = writeln!(
         out,
         "{},{},{},{},{},{request},{key},{},{},{},{}\r",
-        field(&item.id),
+        csv::field(&item.id),
         item.created_at,
         item.kind.name(),
         item.amount,
         item.balance_after,
-        field(item.reference.as_deref().unwrap_or_default()),
-        field(item.reason.as_deref().unwrap_or_default()),
-        field(key_name),
-        field(model),
+        csv::field(item.reference.as_deref().unwrap_or_default()),
+        csv::field(item.reason.as_deref().unwrap_or_default()),
+        csv::field(key_name),
+        csv::field(model),
     );
-}
-
-/// Text for one field: quoted where it must be, and never a formula to the program that opens it.
-fn field(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::field;
-
-    #[test]
-    fn fields_are_quoted_and_are_no_formulas() {
-        assert_eq!(field("plain"), "plain");
-        assert_eq!(field("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        assert_eq!(field("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
-    }
 }

@@ -13,6 +13,7 @@ pub mod catalog;
 mod causes;
 pub mod chat;
 mod cors;
+pub mod csv;
 mod datasets;
 pub mod embeddings;
 pub mod entrance;

@@ -220,6 +220,15 @@ impl LedgerStore {
         }))
     }
 
+    /// What is posted to `provider_cost` for requests admitted on these UTC days, both included: what analytics must agree with.
+    pub async fn provider_cost(&self, from: Day, to: Day) -> Result<NanoUsd, LedgerError> {
+        let sql = "SELECT CAST(coalesce(-sum(p.amount_nanos), 0) AS BIGINT) FROM ledger_entries e \
+            JOIN ledger_postings p ON p.position = e.position AND p.account_code = 3 WHERE e.admission_day BETWEEN $1 AND $2";
+        let (from, to) = (from.number(), to.number());
+        let nanos: i64 = reading!(self, pool => sqlx::query_scalar(sql).bind(from).bind(to).fetch_one(pool).await?);
+        Ok(NanoUsd::from_nanos(nanos))
+    }
+
     pub async fn quarantined(&self) -> Result<u64, LedgerError> {
         let sql = "SELECT count(*) FROM ledger_quarantine";
         let count: i64 = reading!(self, pool => sqlx::query_scalar(sql).fetch_one(pool).await?);

@@ -14,6 +14,7 @@ mod generations;
 mod migrate;
 mod pause;
 mod project;
+mod provider_cost;
 mod refresh;
 mod row;
 mod server;

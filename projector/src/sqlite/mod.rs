@@ -8,6 +8,7 @@ mod digest;
 mod endpoints;
 mod generations;
 mod project;
+mod provider_cost;
 mod refresh;
 mod row;
 mod statistics;

@@ -62,6 +62,10 @@ async fn every_query_has_the_same_answer() {
             same(both, async |store| store.activity(query).await.unwrap()).await;
             same(both, async |store| store.model_usage(query).await.unwrap()).await;
         }
+        for (from, to) in [(0, 0), (0, 9), (2, 1), (-3, 1)] {
+            let day = |days: i32| MONDAY.day().plus(days);
+            same(both, async |store| store.provider_costs(day(from), day(to)).await.unwrap()).await;
+        }
         for query in crate::usage::queries(&traffic) {
             same(both, async |store| store.usage(&query).await.unwrap()).await;
         }

@@ -10,6 +10,7 @@ mod front;
 mod home;
 mod lists;
 mod precedence;
+mod provider_cost;
 mod replays;
 mod rollups;
 mod sample;

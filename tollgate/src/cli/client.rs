@@ -86,6 +86,7 @@ fn request(method: Method, path: &str, body: Option<String>) -> Result<Request<B
 async fn read(response: Response<Body>, progress: &mut dyn FnMut(Progress)) -> Result<Answer, CliError> {
     let status = response.status();
     let is_job = response.headers().get("content-type").is_some_and(|value| value == CONTENT_TYPE);
+    let is_table = response.headers().get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"text/csv"));
     let mut body = response.into_body();
     if is_job {
         return read_job(body, progress).await;
@@ -100,6 +101,10 @@ async fn read(response: Response<Body>, progress: &mut dyn FnMut(Progress)) -> R
         let failure: Result<Failure, _> = serde_json::from_slice(&text);
         let message = failure.map_or_else(|_| String::from_utf8_lossy(&text).into_owned(), |failure| failure.error.message);
         return Err(CliError::Refused { status: status.as_u16(), message });
+    }
+    if is_table {
+        let text = String::from_utf8_lossy(&text);
+        return serde_json::value::to_raw_value(&text).map(Answer).map_err(|error| CliError::Answer(error.to_string()));
     }
     // 204: done, and nothing to tell.
     let text = if text.is_empty() { b"null".as_slice() } else { &text };

@@ -20,6 +20,7 @@ mod migrate;
 mod models;
 mod output;
 mod progress;
+mod provider_costs;
 mod replay;
 mod role;
 mod route;
@@ -81,6 +82,8 @@ enum Command {
     /// List the models on offer
     #[command(subcommand)]
     Models(models::Command),
+    /// Tell what providers should have invoiced, by channel and model
+    ProviderCosts(provider_costs::Arguments),
     /// Ask where requests would go, and why
     #[command(subcommand)]
     Route(route::Command),
@@ -159,6 +162,7 @@ async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliError> {
         Command::Accounts(command) => accounts::run(&context, command).await,
         Command::Channels(command) => channels::run(&context, command).await,
         Command::Models(command) => models::run(&context, command).await,
+        Command::ProviderCosts(arguments) => provider_costs::run(&context, arguments).await,
         Command::Route(command) => route::run(&context, command).await,
         Command::Secrets(command) => secrets::run(&context, command).await,
         Command::Users(command) => users::run(&context, command).await,

@@ -117,6 +117,11 @@ fn table(columns: &[(&str, &str)], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Prints an answer that is text.
+pub fn text(answer: &Answer) -> Result<(), CliError> {
+    line(parse::<String>(&answer.0)?.trim_end())
+}
+
 /// Prints to standard output.
 pub fn line(text: &str) -> Result<(), CliError> {
     writeln!(io::stdout().lock(), "{text}").map_err(CliError::Output)

@@ -17,6 +17,7 @@ mod credits;
 mod explain;
 pub(crate) mod health;
 pub(crate) mod probe;
+mod provider_costs;
 mod secrets;
 mod transactions;
 pub(crate) mod users;
@@ -34,6 +35,7 @@ pub fn routes() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(channels::get_channel, channels::update_channel, channels::delete_channel))
         .routes(routes!(probe::test_channel))
         .routes(routes!(health::get_channel_health))
+        .routes(routes!(provider_costs::get_provider_costs))
         .routes(routes!(secrets::rotate_secrets))
         .routes(routes!(explain::explain_route))
 }

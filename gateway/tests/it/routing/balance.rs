@@ -7,7 +7,7 @@ use http::StatusCode;
 use projector::GenerationQuery;
 use serde_json::{Value, json};
 
-use super::{Answer, Gateway, MODEL, PATIENCE, channel};
+use super::{Answer, Gateway, MODEL, PATIENCE, channel, with};
 
 /// What the account of these tests has, in dollars.
 const BALANCE: f64 = 10.0;
@@ -67,6 +67,26 @@ async fn who_was_not_asked_for_want_of_money_is_not_blamed() {
     assert_eq!(outcomes[1], "hold_refused", "{}", answer.text);
     assert_eq!(answer.error()["metadata"]["provider_name"], "bad", "{}", answer.text);
     assert!(answer.error()["metadata"]["previous_errors"].is_null(), "{}", answer.text);
+    gateway.close().await;
+}
+
+/// Both are planned before either is at the channel, which takes one of them.
+#[tokio::test]
+async fn where_nobody_could_be_asked_but_for_want_of_money_the_balance_is_told() {
+    let narrow = with(channel("narrow", 0, "first_byte_ms=500"), json!({ "limits": { "concurrency": 1 } }));
+    let gateway = Gateway::open(vec![narrow, at_price("dear", 1, "", "100000")]).await;
+    let body = json!({ "model": MODEL, "max_tokens": 4_000, "messages": [{ "role": "user", "content": "Say hello" }] });
+    let ask = async |word: &str| {
+        let headers = [("x-openrouter-metadata", "enabled"), ("idempotency-key", word)];
+        gateway.send("/v1/chat/completions", gateway.books.inference(), &headers, &body).await
+    };
+    let (one, two) = tokio::join!(ask("one"), ask("two"));
+    let (served, refused) = if one.status == StatusCode::OK { (one, two) } else { (two, one) };
+    assert_eq!((served.status, refused.status), (StatusCode::OK, StatusCode::PAYMENT_REQUIRED), "{}", refused.text);
+    assert_eq!(refused.attempts(), [("dear".to_owned(), "hold_refused".to_owned())]);
+    let metadata = &refused.error()["metadata"];
+    assert_eq!((&metadata["limit_source"], &metadata["reason"]), (&json!("openrouter_credits"), &json!("weight_exceeds_budget")));
+    assert_eq!((&metadata["error_type"], refused.headers.contains_key("retry-after")), (&json!("payment_required"), false));
     gateway.close().await;
 }
 

@@ -1,5 +1,6 @@
 //! Routing on a whole deployment: real channels over HTTP, whose upstreams behave as their model's name says.
 
+mod account_limits;
 mod admission_walk;
 mod asking;
 mod balance;
@@ -10,6 +11,7 @@ mod faults;
 mod filters;
 mod free_tier;
 mod hedging;
+mod invoices;
 mod preferring;
 mod races;
 mod reports;

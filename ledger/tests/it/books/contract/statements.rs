@@ -2,6 +2,7 @@
 
 use ledger::apply::TransactionKind;
 use ledger::store::{AccountTotals, JournalQuery, TransactionQuery};
+use schemas::NanoUsd;
 use schemas::terminal::Terminal;
 
 use super::fixture::{Author, Engine, House, account, book, key, nanos, request};
@@ -128,6 +129,29 @@ async fn a_requests_refund_stands_in_its_journal() {
     let all = store.journal(of(None)).await.unwrap().items;
     let requests: Vec<_> = all.iter().map(|entry| entry.request_id).collect();
     assert_eq!(requests, [Some(request(2)), Some(request(1)), Some(request(1)), None]);
+}
+
+#[tokio::test]
+async fn provider_costs_are_summed_by_admission_day_as_they_were_posted() {
+    let house = House::new();
+    let store = house.ledger().await;
+    let mut author = Author::new(1);
+    let who = account(1);
+    let mut yesterday = author.record(request(1), Some(nanos(5)));
+    yesterday.admitted_at = author.now.plus_micros(-1);
+    let (known, unknown, free) =
+        (author.record(request(2), Some(nanos(7))), author.record(request(3), None), author.record(request(4), Some(nanos(0))));
+    let payloads = [
+        author.settled_as(who, yesterday, 50),
+        author.settled_as(who, known, 70),
+        author.settled_as(who, unknown, 80),
+        author.settled_as(who, free, 0),
+    ];
+    book(&store, &payloads).await;
+    let today = author.now.day();
+    let sums = [(-1, -1), (0, 0), (-1, 0), (-9, 9), (1, 9)].map(|(from, to)| store.provider_cost(today.plus(from), today.plus(to)));
+    let sums: Vec<i64> = futures_util::future::try_join_all(sums).await.unwrap().into_iter().map(NanoUsd::nanos).collect();
+    assert_eq!(sums, [5, 7, 12, 12, 0]);
 }
 
 #[tokio::test]
