@@ -1,7 +1,7 @@
 //! Which models a list shows, in which order, on which page.
 //!
-//! Parameters of OpenRouter that nothing here can answer (benchmarks, regions) are ignored, as unknown ones
-//! are; a category matches no model, because models here have none.
+//! What nobody says of a model here matches none: a category, and that its answers may be distilled. Parameters of OpenRouter about
+//! benchmarks and the success of tools are ignored, as unknown ones are: they order what somebody looks at, and promise nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use projector::{Dimension, Interval, UsageQuery};
 use schemas::{PicoUsd, Timestamp};
 use serde::Deserialize;
 
+use super::view::UNKNOWN_TOKENIZER;
 use crate::control::catalog::{Endpoint, Model};
 use crate::control::services::Services;
 use crate::http::error::ApiError;
@@ -44,9 +45,15 @@ pub struct ModelsQuery {
     min_output_price: Option<String>,
     max_output_price: Option<String>,
     model_authors: Option<String>,
+    /// The family of the tokenizer, as `architecture.tokenizer` says it.
+    arch: Option<String>,
     providers: Option<String>,
     /// Whether at least one endpoint keeps nothing of a request (zero data retention).
     zdr: Option<bool>,
+    /// Where at least one endpoint answers, as its channel says.
+    region: Option<String>,
+    /// `true` matches no model: nobody vouches for that here.
+    distillable: Option<bool>,
     min_age_days: Option<i64>,
     max_age_days: Option<i64>,
 }
@@ -73,7 +80,13 @@ impl ModelsQuery {
             wanted => any(wanted.unwrap_or("text"), |word| model.output_modalities.iter().any(|has| has == word)),
         };
         let provider_matches = |word: &str| model.endpoints.iter().any(|endpoint| &*endpoint.channel.provider_slug == word);
+        let tokenizer = model.tokenizer.as_deref().unwrap_or(UNKNOWN_TOKENIZER);
+        let region_matches = |word: &str| {
+            let is_there = |endpoint: &Arc<Endpoint>| endpoint.channel.region.as_deref().is_some_and(|region| is_same(region, word));
+            model.endpoints.iter().any(is_there)
+        };
         self.category.is_none()
+            && self.distillable != Some(true)
             && has_output
             && all(&self.supported_parameters, |word| model.supported_parameters.iter().any(|has| has == word))
             && all(&self.input_modalities, |word| model.input_modalities.iter().any(|has| has == word))
@@ -81,6 +94,8 @@ impl ModelsQuery {
             && self.context.is_none_or(|least| model.context_length.is_some_and(|length| length >= least))
             && self.model_authors.as_deref().is_none_or(|authors| any(authors, |author| author == model.author()))
             && self.providers.as_deref().is_none_or(|providers| any(&providers.to_lowercase(), provider_matches))
+            && self.arch.as_deref().is_none_or(|families| any(families, |word| is_same(tokenizer, word)))
+            && self.region.as_deref().is_none_or(|regions| any(regions, region_matches))
             && self.zdr.is_none_or(|zdr| model.endpoints.iter().any(|endpoint| endpoint.data_policy.zdr) == zdr)
             && self.min_age_days.is_none_or(|least| age_days >= least)
             && self.max_age_days.is_none_or(|most| age_days <= most)
@@ -178,6 +193,11 @@ fn sort_by_best(models: &mut [Arc<Model>], figure: impl Fn(&Endpoint) -> Option<
 
 fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Whatever the case of their letters.
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 fn any(list: &str, matches: impl Fn(&str) -> bool) -> bool {

@@ -11,6 +11,9 @@ use crate::control::endpoint_stats::{EndpointStats, Window};
 use crate::http::generation::endpoint_id;
 use crate::routing::health::HealthStatus;
 
+/// The tokenizer of a model of which nothing else is said.
+pub const UNKNOWN_TOKENIZER: &str = "Other";
+
 /// A model in OpenRouter's shape.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ModelView {
@@ -100,7 +103,7 @@ impl Architecture {
             modality: format!("{}->{}", model.input_modalities.join("+"), model.output_modalities.join("+")),
             input_modalities: model.input_modalities.clone(),
             output_modalities: model.output_modalities.clone(),
-            tokenizer: model.tokenizer.clone().unwrap_or_else(|| "Other".to_owned()),
+            tokenizer: model.tokenizer.clone().unwrap_or_else(|| UNKNOWN_TOKENIZER.to_owned()),
             instruct_type: None,
         }
     }

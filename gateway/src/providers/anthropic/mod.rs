@@ -7,6 +7,7 @@
 //! wrote it, and the events that answer it travel inside the frames ([`native`]). It must never know prices.
 
 pub mod body;
+mod call_loop;
 pub mod error;
 pub mod native;
 pub mod request;

@@ -10,6 +10,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::call_loop::{Said, calls_without_a_thought};
 use crate::wire::members::members;
 
 /// A conversation without the thoughts that nobody signed.
@@ -36,16 +37,6 @@ struct Block<'a> {
     signature: Option<&'a RawValue>,
 }
 
-/// What a turn says, as far as it matters to a loop of calls.
-#[derive(Default)]
-struct Turn {
-    is_of_the_model: bool,
-    has_result: bool,
-    has_only_results: bool,
-    has_call: bool,
-    begins_with_a_thought: bool,
-}
-
 /// The conversation without them; `None` where there are none, and where it cannot be read: Anthropic says so.
 pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
     memmem::find(messages.as_bytes(), b"\"thinking\"")?;
@@ -56,7 +47,7 @@ pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
         let is_of_the_model = message.role == "assistant";
         if !message.content.get().starts_with('[') {
             kept.push(Cow::Borrowed(raw.get()));
-            turns.push(Turn { is_of_the_model, ..Turn::default() });
+            turns.push(Said { is_of_the_model, ..Said::default() });
             continue;
         }
         let blocks: Vec<&RawValue> = serde_json::from_str(message.content.get()).ok()?;
@@ -72,7 +63,7 @@ pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
         } else {
             kept.push(Cow::Borrowed(raw.get()));
         }
-        turns.push(Turn {
+        turns.push(Said {
             is_of_the_model,
             has_result: signed.iter().any(|(_, block)| block.kind == "tool_result"),
             has_only_results: signed.iter().all(|(_, block)| block.kind == "tool_result"),
@@ -80,16 +71,8 @@ pub(super) fn without_unsigned_thoughts(messages: &str) -> Option<Signed> {
             begins_with_a_thought: signed.first().is_some_and(|(_, block)| block.is_thought()),
         });
     }
-    has_dropped.then(|| Signed { messages: format!("[{}]", kept.join(",")), calls_without_a_thought: calls_without_a_thought(&turns) })
-}
-
-/// A loop of calls begins with a thought; what the user says in between begins a new loop.
-fn calls_without_a_thought(turns: &[Turn]) -> bool {
-    let Some((last, before)) = turns.split_last() else { return false };
-    let earlier = before.iter().rev().take_while(|turn| turn.is_of_the_model || turn.has_only_results);
-    let mut said = std::iter::once(last).chain(earlier).filter(|turn| turn.is_of_the_model);
-    let is_in_a_loop = last.is_of_the_model || last.has_result;
-    is_in_a_loop && said.clone().any(|turn| turn.has_call) && !said.any(|turn| turn.begins_with_a_thought)
+    has_dropped
+        .then(|| Signed { messages: format!("[{}]", kept.join(",")), calls_without_a_thought: calls_without_a_thought(turns.into_iter()) })
 }
 
 /// The message with these blocks for its content.

@@ -96,8 +96,10 @@ async fn endpoints_tell_their_speed_to_callers_with_a_key() {
 async fn lists_are_filtered_sorted_and_paged() {
     let books = Books::open().await;
     with_channel(&books, |channel| {
+        channel["region"] = json!("eu");
         channel["models"] = json!([
-            { "id": "acme/cheap", "price": { "prompt": "0.1", "completion": "1" }, "context_length": 8_000, "created": 300 },
+            { "id": "acme/cheap", "price": { "prompt": "0.1", "completion": "1" }, "context_length": 8_000, "created": 300,
+              "tokenizer": "GPT" },
             { "id": "acme/dear", "price": { "prompt": "10", "completion": "30" }, "context_length": 200_000, "created": 200,
               "supported_parameters": ["tools", "max_tokens"] },
             { "id": "other/gift:free", "price": "free", "created": 100, "input_modalities": ["text", "image"] },
@@ -107,6 +109,15 @@ async fn lists_are_filtered_sorted_and_paged() {
     })
     .await;
     let cases = [
+        ("?foo=bar", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
+        ("?arch=gpt", vec!["acme/cheap"]),
+        ("?arch=claude,other", vec!["acme/dear", "other/gift:free"]),
+        ("?region=EU&q=acme", vec!["acme/cheap", "acme/dear"]),
+        ("?region=us", vec![]),
+        ("?distillable=true", vec![]),
+        ("?distillable=false&q=gift", vec!["other/gift:free"]),
+        ("?min_age_days=1&max_price=0", vec!["other/gift:free"]),
+        ("?max_age_days=1", vec![]),
         ("", vec!["acme/cheap", "acme/dear", "other/gift:free"]),
         ("?output_modalities=all", vec!["acme/cheap", "acme/dear", "other/gift:free", "other/painter"]),
         ("?output_modalities=image", vec!["other/painter"]),
@@ -135,7 +146,7 @@ async fn lists_are_filtered_sorted_and_paged() {
     let next = page.json["links"]["next"].as_str().unwrap();
     assert_eq!(next, "/api/v1/models?output_modalities=all&offset=1&limit=1");
     assert_eq!(ids(&books.get(next.strip_prefix("/api/v1").unwrap(), "").await.json), ["acme/dear"]);
-    for query in ["sort=best", "limit=0", "limit=1001", "limit=x", "min_price=cheap"] {
+    for query in ["sort=best", "limit=0", "limit=1001", "limit=x", "min_price=cheap", "distillable=maybe"] {
         let refused = books.get(&format!("/models?{query}"), "").await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
         assert_eq!(refused.json["error"]["metadata"]["error_type"], "invalid_request");

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::TranslationError;
 use super::chat::{FilePart, ImageUrl, Message, Part, ReasoningDetail, ToolCall};
 use super::source::Source;
+use crate::providers::anthropic::call_loop::{Said, calls_without_a_thought};
 use crate::providers::anthropic::stream::REASONING_FORMAT;
 
 /// Bytes of a digest that tell tool ids apart which look the same to Anthropic.
@@ -70,12 +71,14 @@ pub(super) enum Block<'a> {
 }
 
 impl Turn<'_> {
-    fn begins_with_a_thought(&self) -> bool {
-        matches!(self.content.first(), Some(Block::Thinking { .. } | Block::RedactedThinking { .. }))
-    }
-
-    fn has_call(&self) -> bool {
-        self.content.iter().any(|block| matches!(block, Block::ToolUse { .. }))
+    fn said(&self) -> Said {
+        Said {
+            is_of_the_model: self.role == "assistant",
+            has_result: self.content.iter().any(is_result),
+            has_only_results: self.content.iter().all(is_result),
+            has_call: self.content.iter().any(|block| matches!(block, Block::ToolUse { .. })),
+            begins_with_a_thought: matches!(self.content.first(), Some(Block::Thinking { .. } | Block::RedactedThinking { .. })),
+        }
     }
 }
 
@@ -119,15 +122,9 @@ impl<'a> Conversation<'a> {
         Ok(conversation)
     }
 
-    /// Whether the calls of tools at the end of the conversation go back without a thought. With a thinking budget
-    /// Anthropic refuses that ("Expected `thinking`, but found `tool_use`"): a loop of calls begins with one. Not every
-    /// call of it has its own, so one anywhere in the loop will do; what the user says in between begins a new loop.
+    /// Whether the calls of tools at the end of the conversation go back without a thought.
     pub(super) fn calls_without_a_thought(&self) -> bool {
-        let Some((last, before)) = self.turns.split_last() else { return false };
-        let earlier = before.iter().rev().take_while(|turn| turn.role == "assistant" || turn.content.iter().all(is_result));
-        let mut said = std::iter::once(last).chain(earlier).filter(|turn| turn.role == "assistant");
-        let is_in_a_loop = last.role == "assistant" || last.content.iter().any(is_result);
-        is_in_a_loop && said.clone().any(Turn::has_call) && !said.any(Turn::begins_with_a_thought)
+        calls_without_a_thought(self.turns.iter().map(Turn::said))
     }
 
     fn add(&mut self, role: &'static str, mut content: Vec<Block<'a>>) {
