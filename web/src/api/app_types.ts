@@ -70,6 +70,10 @@ export interface Account extends Balance {
   currency: string;
   status: string;
   created_at: string;
+  /** What all its keys together may ask; null is no limit. */
+  rpm: number | null;
+  tpm: number | null;
+  concurrency: number | null;
   free_tier?: { requests_today: number; limit_per_day: number; limit_per_minute: number };
 }
 

@@ -10,6 +10,7 @@ import { PagedTable } from '../../ui/PagedTable';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
 import { Usd } from '../../ui/Usd';
+import { AccountLimits } from './AccountLimits';
 import { statusName } from './account_status';
 
 /** One account as its platform sees it: its money, its people, what moved last. */
@@ -48,6 +49,9 @@ export function AccountDetail({ id, onClose }: { id: string; onClose: () => void
                   <Usd amount={data.held} />
                 </Fact>
               </Facts>
+            </DetailSection>
+            <DetailSection title={t('admin.limits')}>
+              <AccountLimits key={data.id} account={data} />
             </DetailSection>
             <DetailSection title={t('settings.section.members')}>
               <Members account={id} />

@@ -31,6 +31,9 @@ export function AccountSection({ account, manages }: { account: string; manages:
   );
 }
 
+/** Of all keys together, set by who runs the platform. */
+const LIMITS = ['rpm', 'tpm', 'concurrency'] as const;
+
 function About({ account }: { account: Account }) {
   const { t, i18n } = useTranslation();
   const free = account.free_tier;
@@ -42,6 +45,14 @@ function About({ account }: { account: Account }) {
         <Fact label={t('settings.since')}>
           <Time at={account.created_at} day />
         </Fact>
+        {LIMITS.map((name) => {
+          const limit = account[name];
+          return limit === null ? null : (
+            <Fact key={name} label={t(`keys.${name}`)}>
+              {formatCount(limit, i18n.language)}
+            </Fact>
+          );
+        })}
         {free && (
           <Fact label={t('settings.free_tier')}>
             {t('settings.free_used', {
