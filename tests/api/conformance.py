@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from stack import Api, Channel, Model, Stack, UNEVEN  # noqa: E402
+from stack import EMBEDDING, Api, Channel, Model, Stack, UNEVEN  # noqa: E402
 
 SECONDS = int(os.environ.get("API_SECONDS") or 20)
 SEED = os.environ.get("API_SEED") or "1"
@@ -27,7 +27,7 @@ GRACE_SECONDS = 60
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 # They would end the session that asks, or send requests to addresses that were made up.
 LEFT_OUT = ["sign_out", "sign_out_everywhere", "end_session", "change_password", "create_channel", "update_channel", "test_channel"]
-INFERENCE = "^/api/v1/(chat/completions|messages|messages/count_tokens|responses)$"
+INFERENCE = "^/api/v1/(chat/completions|messages|messages/count_tokens|responses|embeddings)$"
 
 
 def sign_in(tollgate) -> list[str]:
@@ -63,7 +63,8 @@ def run(name: str, tollgate, headers: list[str], chosen: list[str]) -> bool:
 
 
 def main() -> int:
-    channels = [Channel("demo", {"demo/quick": Model("quick", UNEVEN)}, provider="demo")]
+    models = {"demo/quick": Model("quick", UNEVEN), "demo/embed": Model("embed", EMBEDDING, embeds=True)}
+    channels = [Channel("demo", models, provider="demo")]
     with Stack(channels) as stack:
         tollgate = stack.tollgate
         key = tollgate.create_key(tollgate.create_account("api", "100"))

@@ -87,7 +87,8 @@ impl Welcome {
             text.push_str(&format!("  Admin key  {}   (shown once)\n", key.expose()));
         }
         // One that costs something, so that there is a bill to look at.
-        let model = catalog.models().iter().find(|model| !model.is_free()).or_else(|| catalog.models().first());
+        let answering = || catalog.models().iter().filter(|model| !model.embeds());
+        let model = answering().find(|model| !model.is_free()).or_else(|| answering().next());
         if let Some(model) = model {
             text.push_str(&format!(
                 "\nFirst request:\n\n  curl {public_url}/api/v1/chat/completions \\\n    -H \"Authorization: Bearer {key}\" \\\n    \

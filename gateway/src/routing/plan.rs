@@ -106,7 +106,8 @@ impl<'a> Question<'a> {
         let default_model = key.preferences.default_model.as_deref().filter(|_| request.models.is_empty() && request.embeddings.is_none());
         let names: Vec<&str> = request.models.iter().map(|name| &**name).chain(default_model).collect();
         let Some(first_name) = names.first() else {
-            return Err(ApiError::bad_request("model", "No model was named. Set `model` to an id from /api/v1/models."));
+            let list = if request.embeddings.is_some() { "/api/v1/embeddings/models" } else { "/api/v1/models" };
+            return Err(ApiError::bad_request("model", format!("No model was named. Set `model` to an id from {list}.")));
         };
         let asked = Asked::of(request, &key.preferences, prompt, now)?;
         let (wanted, naming) = routing.rules.resolve(catalog, &names);

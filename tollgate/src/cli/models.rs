@@ -48,7 +48,7 @@ pub async fn run(context: &Context, command: Command) -> Result<ExitCode, CliErr
         Command::Import { file, output } => return import(context, &file, output).await,
     };
     let administration = Administration::open(context, Intent::Look).await?;
-    let models = lists::read(&administration, "/api/v1/models", page).await?;
+    let models = lists::read(&administration, "/api/v1/models?output_modalities=all", page).await?;
     output::list(&models, COLUMNS, output)?;
     administration.close().await?;
     Ok(ExitCode::SUCCESS)

@@ -6,9 +6,18 @@ import type { Credits, Endpoint, Generation, KeyInfo, Model, Provider } from './
 
 const MINUTE_MS = 60_000;
 
+/** Models one can talk to. */
 export const modelsQuery = queryOptions({
   queryKey: ['models'],
   queryFn: async ({ signal }) => (await getJson<{ data: Model[] }>('/api/v1/models', undefined, signal)).data,
+  staleTime: 2 * MINUTE_MS,
+});
+
+/** All models, those that make embeddings as well. */
+export const everyModelQuery = queryOptions({
+  queryKey: ['models', 'every'],
+  queryFn: async ({ signal }) =>
+    (await getJson<{ data: Model[] }>('/api/v1/models?output_modalities=all', undefined, signal)).data,
   staleTime: 2 * MINUTE_MS,
 });
 
@@ -17,8 +26,13 @@ export const modelsOfProviderQuery = (provider: string) =>
   queryOptions({
     queryKey: ['models', 'of', provider],
     queryFn: async ({ signal }) =>
-      (await getJson<{ data: Model[] }>(`/api/v1/models?providers=${encodeURIComponent(provider)}`, undefined, signal))
-        .data,
+      (
+        await getJson<{ data: Model[] }>(
+          `/api/v1/models?output_modalities=all&providers=${encodeURIComponent(provider)}`,
+          undefined,
+          signal,
+        )
+      ).data,
     staleTime: 2 * MINUTE_MS,
   });
 

@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { generationsQuery, keysQuery } from '../../api/app_queries';
 import type { GenerationRow } from '../../api/app_types';
-import { modelsQuery } from '../../api/queries';
+import { everyModelQuery } from '../../api/queries';
 import { type ActivitySearch, activitySearch, requestFilters, STATUSES } from '../../app/search';
 import { DateRange } from '../../ui/DateRange';
 import { endOfDay, startOfDay } from '../../ui/days';
@@ -89,7 +89,7 @@ function Narrow({ account }: { account: string }) {
   const { t } = useTranslation();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
   const viewer = useViewer();
   const keys = useQuery({ ...keysQuery(account), enabled: viewer?.is('owner', 'admin', 'member') ?? false });
   const set = (change: Partial<Record<keyof ActivitySearch, string | undefined>>) =>

@@ -5,7 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { overviewQuery } from '../../api/app_queries';
-import { modelsQuery } from '../../api/queries';
+import { everyModelQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { Change } from '../../ui/Change';
 import { Figure, Figures } from '../../ui/Figure';
@@ -41,7 +41,7 @@ export function Numbers() {
 export function Trending() {
   const { t, i18n } = useTranslation();
   const overview = useQuery(overviewQuery);
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
   const name = (id: string) => models.data?.find((model) => model.id === id)?.name ?? id;
   const trending = overview.data?.trending.slice(0, 6) ?? [];
   const featured = (overview.data?.featured ?? []).slice(0, 6);

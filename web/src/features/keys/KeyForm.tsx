@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { appPath, keysQuery } from '../../api/app_queries';
 import type { Key } from '../../api/app_types';
 import { call } from '../../api/client';
-import { modelsQuery } from '../../api/queries';
+import { everyModelQuery } from '../../api/queries';
 import { isAmount } from '../../money/decimal';
 import { dayOf, lastSecondOf } from '../../ui/days';
 import { ErrorState } from '../../ui/ErrorState';
@@ -22,7 +22,7 @@ const RESETS = ['', 'daily', 'weekly', 'monthly'] as const;
 export function KeyForm({ account, edited, onDone }: KeyFormProps) {
   const { t } = useTranslation();
   const queries = useQueryClient();
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
   const [name, setName] = useState(edited?.name ?? '');
   const [limit, setLimit] = useState(edited?.limit === null || edited === null ? '' : String(edited.limit));
   const [reset, setReset] = useState<string>(edited?.limit_reset ?? '');

@@ -2,7 +2,7 @@ import { ActionIcon, Button, Group, Select, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
-import { modelsQuery } from '../../api/queries';
+import { everyModelQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
@@ -14,7 +14,7 @@ import { MOST_COMPARED } from './comparison';
 import { ModelName } from './ModelTable';
 import { ParameterComparison } from './Parameters';
 import { PerMillion } from './Price';
-import { modalities } from './select';
+import { answers, modalities } from './select';
 
 const route = getRouteApi('/compare');
 
@@ -22,16 +22,17 @@ export function ComparePage() {
   const { t } = useTranslation();
   const ids = (route.useSearch().models ?? '').split(',').filter(Boolean).slice(0, MOST_COMPARED);
   const navigate = route.useNavigate();
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
+  const talking = ids.filter((id) => models.data?.some((model) => model.id === id && answers(model)) ?? true);
   const set = (next: string[]) =>
     navigate({ search: next.length === 0 ? {} : { models: next.join(',') }, replace: true });
   return (
     <>
       <PageHeader title={t('models.compare_title')} lead={t('models.lead')}>
-        {ids.length > 0 && (
+        {talking.length > 0 && (
           <Button
             variant="default"
-            renderRoot={(props) => <Link to="/playground" search={{ models: ids.join(',') }} {...props} />}
+            renderRoot={(props) => <Link to="/playground" search={{ models: talking.join(',') }} {...props} />}
           >
             {t('models.try_all')}
           </Button>

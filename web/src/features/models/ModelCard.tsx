@@ -10,7 +10,7 @@ import { useComparison } from './comparison';
 import classes from './ModelCard.module.css';
 import { ModelName } from './ModelTable';
 import { PerMillion } from './Price';
-import { modalities } from './select';
+import { answers, modalities } from './select';
 
 export function ModelCard({ model }: { model: Model }) {
   const { t, i18n } = useTranslation();
@@ -63,14 +63,16 @@ export function ModelCard({ model }: { model: Model }) {
             checked={ids.includes(model.id)}
             onChange={() => toggle(model.id)}
           />
-          <Button
-            size="xs"
-            variant="default"
-            aria-label={`${t('models.try')}: ${model.name}`}
-            renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}
-          >
-            {t('models.try')}
-          </Button>
+          {answers(model) && (
+            <Button
+              size="xs"
+              variant="default"
+              aria-label={`${t('models.try')}: ${model.name}`}
+              renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}
+            >
+              {t('models.try')}
+            </Button>
+          )}
         </Group>
       </Stack>
     </Surface>

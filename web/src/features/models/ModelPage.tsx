@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { modelAppsQuery, usageSeriesQuery } from '../../api/app_queries';
-import { endpointsQuery, modelsQuery } from '../../api/queries';
+import { endpointsQuery, everyModelQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { RANGES } from '../../app/search';
 import { CodeBlock } from '../../ui/CodeBlock';
@@ -23,7 +23,7 @@ import { firstRequest, LANGUAGES } from '../home/first_request';
 import { EndpointCharts } from './EndpointCharts';
 import classes from './models.module.css';
 import { PerMillion } from './Price';
-import { modalities } from './select';
+import { answers, modalities } from './select';
 import { byDay } from './usage';
 
 const route = getRouteApi('/models/$author/$slug');
@@ -32,7 +32,7 @@ export function ModelPage() {
   const { t } = useTranslation();
   const { author, slug } = route.useParams();
   const id = `${author}/${slug}`;
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
   return (
     <QueryView query={models} height={480}>
       {(all) => {
@@ -60,9 +60,11 @@ function About({ model }: { model: Model }) {
         >
           {t('models.compare')}
         </Button>
-        <Button renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}>
-          {t('models.try')}
-        </Button>
+        {answers(model) && (
+          <Button renderRoot={(props) => <Link to="/playground" search={{ models: model.id }} {...props} />}>
+            {t('models.try')}
+          </Button>
+        )}
       </PageHeader>
       <Group gap={4} mb="sm">
         <Code>{model.id}</Code>

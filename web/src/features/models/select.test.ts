@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Model } from '../../api/types';
-import { choices, modalities, selectModels } from './select';
+import { answers, choices, modalities, selectModels } from './select';
 
 function model(id: string, prompt: string, created: number, context_length: number, more: Partial<Model> = {}): Model {
   return {
@@ -22,6 +22,13 @@ const MODELS = [
   model('other/gift', '0', 4, 4_000),
 ];
 const ids = (models: Model[]) => models.map(({ id }) => id);
+
+it('knows which models one can talk to', () => {
+  const embeds = { architecture: { input_modalities: ['text'], output_modalities: ['embeddings'] } };
+  const embedding = model('acme/embed', '0.00000002', 5, 8_000, embeds);
+  expect([...MODELS, embedding].filter((one) => !answers(one))).toEqual([embedding]);
+  expect(modalities(embedding)).toEqual(['text', '→embeddings']);
+});
 
 it('finds models by all the words asked for', () => {
   expect(ids(selectModels(MODELS, { q: 'ACME l' }))).toEqual(['acme/large', 'acme/small']);

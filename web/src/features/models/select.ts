@@ -49,6 +49,11 @@ export function modalities(model: Model): string[] {
   return [...new Set([...input, ...output.filter((one) => one !== 'text').map((one) => `→${one}`)])];
 }
 
+/** Whether one can talk to it: others make embeddings. */
+export function answers(model: Model): boolean {
+  return !model.architecture?.output_modalities?.includes('embeddings');
+}
+
 export function isFree(model: Model): boolean {
   return Object.values(model.pricing).every((amount) => !/[1-9]/.test(String(amount)));
 }
