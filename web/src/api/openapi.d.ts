@@ -371,7 +371,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Renames, suspends, closes or reactivates an account; its balance stays. */
+        /** Renames, suspends, closes or reactivates an account, and limits what all its keys together may ask; its balance stays. */
         patch: operations["update_any_account"];
         trace?: never;
     };
@@ -1001,7 +1001,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Suspends, closes or reactivates an account; its balance stays. */
+        /** Suspends, closes or reactivates an account, and limits what all its keys together may ask; its balance stays. */
         patch: operations["update_account"];
         trace?: never;
     };
@@ -1166,6 +1166,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/provider-costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What providers should have invoiced, by channel and model, and beside a figure of theirs; as JSON or, with `format=csv`, its rows
+         *     as a table.
+         */
+        get: operations["get_provider_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/route/explain": {
         parameters: {
             query?: never;
@@ -1314,6 +1334,40 @@ export interface paths {
         };
         /** The 50 models with the most tokens of every day, week or month, by date, and one row `other` for the rest. */
         get: operations["list_daily_rankings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an embedding of every input. */
+        post: operations["create_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/embeddings/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models that make embeddings, as `/models` has them. */
+        get: operations["list_embedding_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1728,13 +1782,22 @@ export interface components {
             available: components["schemas"]["UsdNumber"];
             /** @description What the ledger booked. */
             balance: components["schemas"]["UsdNumber"];
+            /** Format: int32 */
+            concurrency?: number | null;
             created_at: components["schemas"]["Timestamp"];
             currency: string;
             held: components["schemas"]["UsdNumber"];
             id: string;
             name: string;
             pending: components["schemas"]["UsdNumber"];
+            /**
+             * Format: int32
+             * @description Of all its keys together; `null` is no limit.
+             */
+            requests_per_minute?: number | null;
             status: components["schemas"]["AccountStatus"];
+            /** Format: int64 */
+            tokens_per_minute?: number | null;
         };
         Activity: {
             /** @description Most tokens first. */
@@ -1866,6 +1929,8 @@ export interface components {
             available: string;
             /** @description What the ledger booked. */
             balance: string;
+            /** Format: int32 */
+            concurrency?: number | null;
             /** Format: date-time */
             created_at: string;
             currency: string;
@@ -1876,7 +1941,14 @@ export interface components {
             name: string;
             /** @description Settled and not booked yet. */
             pending: string;
+            /**
+             * Format: int32
+             * @description What all its keys together may ask; `null` is no limit.
+             */
+            rpm?: number | null;
             status: string;
+            /** Format: int64 */
+            tpm?: number | null;
         };
         /** @description Who is told when the balance runs low. */
         AppBalanceAlertView: {
@@ -2028,6 +2100,13 @@ export interface components {
             updated_at?: components["schemas"]["Timestamp"] | null;
             url: string;
         };
+        /** @description Of all channels in these days. */
+        BooksView: {
+            /** @description What the report has less than that: zero, unless statistics are behind the ledger or it behind them. */
+            difference: components["schemas"]["UsdNumber"];
+            /** @description What the ledger posted to `provider_cost`. */
+            provider_cost: components["schemas"]["UsdNumber"];
+        };
         /** @enum {string} */
         BreakerState: "closed" | "open" | "half_open";
         BreakerView: {
@@ -2142,6 +2221,8 @@ export interface components {
             /** @description `author/slug` */
             id: string;
             max_completion_tokens?: number | null;
+            /** @description `["embeddings"]` of a model that makes embeddings and answers nothing else. */
+            output_modalities?: string[] | null;
             price?: "free" | {
                 /** @description USD per million. */
                 audio?: string;
@@ -2316,6 +2397,27 @@ export interface components {
             /** @description Decimal text in USD for one unit. */
             unit_price: string;
         };
+        CostSums: {
+            cost: components["schemas"]["UsdNumber"];
+            /** @description What of `cost` is estimated. */
+            estimated_cost: components["schemas"]["UsdNumber"];
+            /**
+             * Format: int64
+             * @description Of them, those whose cost does not come from the provider's own count of tokens.
+             */
+            estimated_requests: number;
+            /**
+             * Format: int64
+             * @description That were answered, or may have been.
+             */
+            requests: number;
+            tokens: components["schemas"]["TokensByKind"];
+            /**
+             * Format: int64
+             * @description Those whose cost nobody knows: `cost` lacks it.
+             */
+            unknown_requests: number;
+        };
         Count: {
             count: number;
         };
@@ -2470,13 +2572,22 @@ export interface components {
                 available: components["schemas"]["UsdNumber"];
                 /** @description What the ledger booked. */
                 balance: components["schemas"]["UsdNumber"];
+                /** Format: int32 */
+                concurrency?: number | null;
                 created_at: components["schemas"]["Timestamp"];
                 currency: string;
                 held: components["schemas"]["UsdNumber"];
                 id: string;
                 name: string;
                 pending: components["schemas"]["UsdNumber"];
+                /**
+                 * Format: int32
+                 * @description Of all its keys together; `null` is no limit.
+                 */
+                requests_per_minute?: number | null;
                 status: components["schemas"]["AccountStatus"];
+                /** Format: int64 */
+                tokens_per_minute?: number | null;
             }[];
             next_cursor?: string | null;
         };
@@ -2486,6 +2597,8 @@ export interface components {
                 available: string;
                 /** @description What the ledger booked. */
                 balance: string;
+                /** Format: int32 */
+                concurrency?: number | null;
                 /** Format: date-time */
                 created_at: string;
                 currency: string;
@@ -2496,7 +2609,14 @@ export interface components {
                 name: string;
                 /** @description Settled and not booked yet. */
                 pending: string;
+                /**
+                 * Format: int32
+                 * @description What all its keys together may ask; `null` is no limit.
+                 */
+                rpm?: number | null;
                 status: string;
+                /** Format: int64 */
+                tpm?: number | null;
             }[];
             next_cursor?: string | null;
         };
@@ -2699,6 +2819,39 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description `{"data": […], "next_cursor": …}` */
+        DataPage_KeyView: {
+            data: (components["schemas"]["KeyUsage"] & {
+                account_id: string;
+                allowed_models?: string[] | null;
+                /** Format: int32 */
+                concurrency?: number | null;
+                created_at: components["schemas"]["Timestamp"];
+                creator_user_id?: string | null;
+                disabled: boolean;
+                expires_at?: components["schemas"]["Timestamp"] | null;
+                /** @description Not known here: always `null`. */
+                external_user?: string | null;
+                hash: string;
+                include_byok_in_limit: boolean;
+                kind: components["schemas"]["KeyKind"];
+                label: string;
+                last_used_at?: components["schemas"]["Timestamp"] | null;
+                limit?: components["schemas"]["UsdNumber"] | null;
+                limit_remaining?: components["schemas"]["UsdNumber"] | null;
+                limit_reset?: components["schemas"]["LimitReset"] | null;
+                name: string;
+                /** Format: int32 */
+                requests_per_minute?: number | null;
+                scope: components["schemas"]["KeyScope"];
+                /** Format: int64 */
+                tokens_per_minute?: number | null;
+                updated_at?: components["schemas"]["Timestamp"] | null;
+                /** @description The account: it is the only space that a key can be in. */
+                workspace_id: string;
+            })[];
+            next_cursor?: string | null;
+        };
+        /** @description `{"data": […], "next_cursor": …}` */
         DataPage_MemberView: {
             data: {
                 email: string;
@@ -2821,13 +2974,22 @@ export interface components {
                 available: components["schemas"]["UsdNumber"];
                 /** @description What the ledger booked. */
                 balance: components["schemas"]["UsdNumber"];
+                /** Format: int32 */
+                concurrency?: number | null;
                 created_at: components["schemas"]["Timestamp"];
                 currency: string;
                 held: components["schemas"]["UsdNumber"];
                 id: string;
                 name: string;
                 pending: components["schemas"]["UsdNumber"];
+                /**
+                 * Format: int32
+                 * @description Of all its keys together; `null` is no limit.
+                 */
+                requests_per_minute?: number | null;
                 status: components["schemas"]["AccountStatus"];
+                /** Format: int64 */
+                tokens_per_minute?: number | null;
             };
         };
         /** @description `{"data": …}` */
@@ -2867,6 +3029,8 @@ export interface components {
                 available: string;
                 /** @description What the ledger booked. */
                 balance: string;
+                /** Format: int32 */
+                concurrency?: number | null;
                 /** Format: date-time */
                 created_at: string;
                 currency: string;
@@ -2877,7 +3041,14 @@ export interface components {
                 name: string;
                 /** @description Settled and not booked yet. */
                 pending: string;
+                /**
+                 * Format: int32
+                 * @description What all its keys together may ask; `null` is no limit.
+                 */
+                rpm?: number | null;
                 status: string;
+                /** Format: int64 */
+                tpm?: number | null;
             };
         };
         /** @description `{"data": …}` */
@@ -3345,6 +3516,22 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
+        Data_ProviderCostReport: {
+            /** @description What providers should have invoiced. */
+            data: {
+                books: components["schemas"]["BooksView"];
+                by: components["schemas"]["ReportPeriod"];
+                currency: string;
+                /** Format: date */
+                from: string;
+                invoice?: components["schemas"]["InvoiceView"] | null;
+                rows: components["schemas"]["ProviderCostView"][];
+                /** Format: date */
+                to: string;
+                total: components["schemas"]["CostSums"];
+            };
+        };
+        /** @description `{"data": …}` */
         Data_RankingSeries: {
             data: {
                 /** @description First day of each. */
@@ -3493,38 +3680,6 @@ export interface components {
             }[];
         };
         /** @description `{"data": …}` */
-        Data_Vec_KeyView: {
-            data: (components["schemas"]["KeyUsage"] & {
-                account_id: string;
-                allowed_models?: string[] | null;
-                /** Format: int32 */
-                concurrency?: number | null;
-                created_at: components["schemas"]["Timestamp"];
-                creator_user_id?: string | null;
-                disabled: boolean;
-                expires_at?: components["schemas"]["Timestamp"] | null;
-                /** @description Not known here: always `null`. */
-                external_user?: string | null;
-                hash: string;
-                include_byok_in_limit: boolean;
-                kind: components["schemas"]["KeyKind"];
-                label: string;
-                last_used_at?: components["schemas"]["Timestamp"] | null;
-                limit?: components["schemas"]["UsdNumber"] | null;
-                limit_remaining?: components["schemas"]["UsdNumber"] | null;
-                limit_reset?: components["schemas"]["LimitReset"] | null;
-                name: string;
-                /** Format: int32 */
-                requests_per_minute?: number | null;
-                scope: components["schemas"]["KeyScope"];
-                /** Format: int64 */
-                tokens_per_minute?: number | null;
-                updated_at?: components["schemas"]["Timestamp"] | null;
-                /** @description The account: it is the only space that a key can be in. */
-                workspace_id: string;
-            })[];
-        };
-        /** @description `{"data": …}` */
         Data_Vec_ModelApp: {
             data: {
                 app: components["schemas"]["AppView"];
@@ -3623,6 +3778,72 @@ export interface components {
             kind: string;
             subject: string;
         };
+        Embeddings: {
+            data: ({
+                embedding: number[] | string;
+                index?: number;
+                object?: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description The generation: `gen-…`. */
+            id: string;
+            /** @description The model that made them. */
+            model: string;
+            object: string;
+            provider?: string;
+            usage: components["schemas"]["EmbeddingsUsage"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description OpenAI's request for embeddings with OpenRouter's additions. Members that this gateway does not know are passed on. */
+        EmbeddingsRequest: {
+            /** @description Shorter vectors, of models that make them. */
+            dimensions?: number | null;
+            /**
+             * @description `base64`: 32-bit floats, little-endian. Every answer is in the form that was asked for.
+             * @enum {string|null}
+             */
+            encoding_format?: "float" | "base64" | null;
+            /** @description A text, tokens, or parts of texts and pictures; one or many of a kind, none of them empty. */
+            input: string | string[] | number[] | number[][] | ({
+                content: ({
+                    type: string;
+                } & {
+                    [key: string]: unknown;
+                })[];
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @description What the text is for (`query`, `document`), for models that tell the two apart. */
+            input_type?: string | null;
+            /** @description A model of `/embeddings/models`, `author/slug`. */
+            model?: string;
+            /** @description Tried in this order when `model` cannot answer. Vectors of different models do not go together. */
+            models?: string[] | null;
+            /** @description OpenRouter's routing preferences. */
+            provider?: {
+                [key: string]: unknown;
+            } | null;
+            user?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        EmbeddingsUsage: {
+            /** @description What was charged, in USD. */
+            cost: number;
+            cost_details?: {
+                [key: string]: unknown;
+            } | null;
+            is_byok?: boolean;
+            prompt_tokens: number;
+            prompt_tokens_details?: {
+                [key: string]: unknown;
+            } | null;
+            total_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
         EndpointView: {
             /** Format: int64 */
             context_length?: number | null;
@@ -3701,7 +3922,7 @@ export interface components {
         ExplainBody: {
             /** @description The hash of the key whose preferences and models count; none: the administrator's own. */
             key?: string | null;
-            /** @description A chat request; `messages` may be left out. */
+            /** @description A chat request, of which `messages` may be left out; or, with an `input`, one for embeddings. */
             request: Record<string, never>;
         };
         /** @description Every endpoint of the request's models with what became of it, and the order of those that are left. */
@@ -3905,6 +4126,11 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
             role: components["schemas"]["Role"];
+        };
+        InvoiceView: {
+            /** @description What was invoiced beyond the report's total; negative where it was less. */
+            difference: components["schemas"]["UsdNumber"];
+            invoiced: components["schemas"]["UsdNumber"];
         };
         KeyDay: {
             /** Format: date */
@@ -4366,6 +4592,28 @@ export interface components {
             /** Format: int32 */
             status?: number | null;
         };
+        /** @description What providers should have invoiced. */
+        ProviderCostReport: {
+            books: components["schemas"]["BooksView"];
+            by: components["schemas"]["ReportPeriod"];
+            currency: string;
+            /** Format: date */
+            from: string;
+            invoice?: components["schemas"]["InvoiceView"] | null;
+            rows: components["schemas"]["ProviderCostView"][];
+            /** Format: date */
+            to: string;
+            total: components["schemas"]["CostSums"];
+        };
+        /** @description What one model of one channel cost in a day or month. */
+        ProviderCostView: components["schemas"]["CostSums"] & {
+            /** @description Empty with provider and model where a gateway died and nobody knows whom it had asked. */
+            channel: string;
+            model: string;
+            /** @description `2026-11-28`, or `2026-11` of a month. */
+            period: string;
+            provider: string;
+        };
         /** @description A kind of provider that a channel can be at. */
         ProviderKindView: {
             default_base_url?: string | null;
@@ -4509,6 +4757,8 @@ export interface components {
             balance: string;
             transaction_id: string;
         };
+        /** @enum {string} */
+        ReportPeriod: "day" | "month";
         /** @description `gen-` and a UUID. */
         RequestId: string;
         /** @description OpenAI's response object. What the request asked for is repeated in it. */
@@ -4710,6 +4960,29 @@ export interface components {
             /** Format: int64 */
             reasoning: number;
         };
+        /** @description None is counted in another one. */
+        TokensByKind: {
+            /** Format: int64 */
+            audio_input: number;
+            /** Format: int64 */
+            audio_output: number;
+            /** Format: int64 */
+            cache_read: number;
+            /** Format: int64 */
+            cache_write_1h: number;
+            /** Format: int64 */
+            cache_write_5m: number;
+            /** Format: int64 */
+            image_input: number;
+            /** Format: int64 */
+            image_output: number;
+            /** Format: int64 */
+            reasoning: number;
+            /** Format: int64 */
+            text_output: number;
+            /** Format: int64 */
+            uncached_input: number;
+        };
         /** @description One endpoint of a request's models, and what became of it. */
         Told: (components["schemas"]["ToldRemoval"] | null) & {
             channel: string;
@@ -4784,8 +5057,15 @@ export interface components {
             /** Format: int64 */
             tokens: number;
         };
+        /** @description Absent fields stay as they are; `null` lifts a limit. */
         UpdateAccount: {
-            status: components["schemas"]["AccountStatus"];
+            /** Format: int32 */
+            concurrency?: number | null;
+            /** Format: int32 */
+            requests_per_minute?: number | null;
+            status?: components["schemas"]["AccountStatus"] | null;
+            /** Format: int64 */
+            tokens_per_minute?: number | null;
         };
         /** @description Absent fields stay as they are; `null` takes a choice back. */
         UpdateAccountPreferences: {
@@ -4794,8 +5074,14 @@ export interface components {
             routing_strategy?: string | null;
         };
         UpdateAnyAccount: {
+            /** Format: int32 */
+            concurrency?: number | null;
             name?: string | null;
+            /** Format: int32 */
+            rpm?: number | null;
             status?: string | null;
+            /** Format: int64 */
+            tpm?: number | null;
         };
         /** @description Absent fields stay as they are; `null` lifts a limit. */
         UpdateAppKey: {
@@ -9177,6 +9463,48 @@ export interface operations {
             };
         };
     };
+    get_provider_costs: {
+        parameters: {
+            query?: {
+                /** @description First UTC day, by the admission of requests; by default the first one of the month. */
+                from?: string;
+                /** @description Last UTC day, included; by default today. */
+                to?: string;
+                /** @description What a row is of. */
+                by?: components["schemas"]["ReportPeriod"];
+                /** @description Only this channel. */
+                channel?: string;
+                /** @description Only this provider, by its name. */
+                provider?: string;
+                /** @description What was invoiced for all that is asked for, in USD. */
+                invoiced?: string;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_ProviderCostReport"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     explain_route: {
         parameters: {
             query?: never;
@@ -9494,6 +9822,96 @@ export interface operations {
             };
         };
     };
+    create_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description The embeddings, in the order of the inputs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Embeddings"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_embedding_models: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+                category?: string;
+                supported_parameters?: string;
+                input_modalities?: string;
+                output_modalities?: string;
+                q?: string;
+                sort?: string;
+                /** @description The least context length. */
+                context?: number;
+                /** @description USD per million prompt tokens. */
+                min_price?: string;
+                max_price?: string;
+                /** @description USD per million completion tokens. */
+                min_output_price?: string;
+                max_output_price?: string;
+                model_authors?: string;
+                /** @description The family of the tokenizer, as `architecture.tokenizer` says it. */
+                arch?: string;
+                providers?: string;
+                /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
+                zdr?: boolean;
+                /** @description Where at least one endpoint answers, as its channel says. */
+                region?: string;
+                /** @description `true` matches no model: nobody vouches for that here. */
+                distillable?: boolean;
+                min_age_days?: number;
+                max_age_days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_zdr_endpoints: {
         parameters: {
             query?: never;
@@ -9584,7 +10002,10 @@ export interface operations {
     list_keys: {
         parameters: {
             query?: {
+                /** @description So many keys are passed over, as OpenRouter counts. What is made or removed between two pages moves them; `cursor` does not. */
                 offset?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
                 include_disabled?: boolean;
                 /** @description Also by OpenRouter's name for it, `workspace_id`. */
                 account_id?: components["schemas"]["AccountId"];
@@ -9600,7 +10021,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Data_Vec_KeyView"];
+                    "application/json": components["schemas"]["DataPage_KeyView"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */
@@ -9857,9 +10278,15 @@ export interface operations {
                 min_output_price?: string;
                 max_output_price?: string;
                 model_authors?: string;
+                /** @description The family of the tokenizer, as `architecture.tokenizer` says it. */
+                arch?: string;
                 providers?: string;
                 /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
                 zdr?: boolean;
+                /** @description Where at least one endpoint answers, as its channel says. */
+                region?: string;
+                /** @description `true` matches no model: nobody vouches for that here. */
+                distillable?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };
@@ -9908,9 +10335,15 @@ export interface operations {
                 min_output_price?: string;
                 max_output_price?: string;
                 model_authors?: string;
+                /** @description The family of the tokenizer, as `architecture.tokenizer` says it. */
+                arch?: string;
                 providers?: string;
                 /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
                 zdr?: boolean;
+                /** @description Where at least one endpoint answers, as its channel says. */
+                region?: string;
+                /** @description `true` matches no model: nobody vouches for that here. */
+                distillable?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };
@@ -9959,9 +10392,15 @@ export interface operations {
                 min_output_price?: string;
                 max_output_price?: string;
                 model_authors?: string;
+                /** @description The family of the tokenizer, as `architecture.tokenizer` says it. */
+                arch?: string;
                 providers?: string;
                 /** @description Whether at least one endpoint keeps nothing of a request (zero data retention). */
                 zdr?: boolean;
+                /** @description Where at least one endpoint answers, as its channel says. */
+                region?: string;
+                /** @description `true` matches no model: nobody vouches for that here. */
+                distillable?: boolean;
                 min_age_days?: number;
                 max_age_days?: number;
             };

@@ -76,6 +76,7 @@ pub struct ReportQuery {
     /// What was invoiced for all that is asked for, in USD.
     invoiced: Option<String>,
     #[serde(default)]
+    #[param(inline)]
     format: ReportFormat,
 }
 
