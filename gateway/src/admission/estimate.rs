@@ -100,6 +100,11 @@ impl Estimate {
         Self { output_tokens_allowed: self.output_tokens_allowed.into_iter().chain(cap).min(), ..self }
     }
 
+    /// Whether there is output that could be less.
+    pub fn has_output(&self) -> bool {
+        self.output_tokens_allowed != Some(0)
+    }
+
     /// Reads the gate's answer to this estimate. A grant below what was asked caps the output at what it
     /// pays for.
     pub fn grant(&self, hold: NanoUsd, worst_case: NanoUsd, asked_worst_case: NanoUsd) -> Grant {

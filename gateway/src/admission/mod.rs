@@ -11,4 +11,4 @@ mod refusal;
 pub use admit::{Admitted, admit, count_free, estimate, prompt_size, unstoppable};
 pub use estimate::{Estimate, EstimateLimits, Grant};
 pub use free_tier::{FreeAllowance, FreeTier, FreeTierRules, Unlock};
-pub use refusal::{gate_error, refusal_error};
+pub use refusal::{ask_for_less, gate_error, refusal_error};

@@ -29,14 +29,14 @@ pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str, u
         .with_metadata("reason", "negative_balance")
         .with_metadata("remedy_hint", "Add credits to the account."),
         RefusalCause::Balance => ApiError::payment_required(format!(
-            "Insufficient credits: this request needs up to ${required} and ${} is available{}. Add credits at {public_url}/credits, or ask for \
-             fewer max_tokens.",
+            "Insufficient credits: this request needs up to ${required} and ${} is available{}. Add credits at {public_url}/credits, or {}.",
             refusal.amounts.settled_balance(),
             affordable(estimate, refusal.amounts.settled_balance()),
+            ask_for_less(estimate.has_output()),
         ))
         .with_metadata("limit_source", "openrouter_credits")
         .with_metadata("reason", "weight_exceeds_budget")
-        .with_metadata("remedy_hint", "Add credits to the account, or ask for fewer max_tokens."),
+        .with_metadata("remedy_hint", format!("Add credits to the account, or {}.", ask_for_less(estimate.has_output()))),
         RefusalCause::InFlight => ApiError::payment_required(
             "This request would exceed the available credits given the current in-flight requests. Retry after in-flight requests settle, or add credits.",
         )
@@ -163,8 +163,13 @@ fn never_within(whose: &str, tokens: u64, limit: u64) -> ApiError {
 }
 
 /// What the balance would pay for, in words, where it pays for anything.
+/// What a client can do about a request that costs too much.
+pub const fn ask_for_less(has_output: bool) -> &'static str {
+    if has_output { "ask for fewer max_tokens" } else { "send fewer inputs at once" }
+}
+
 fn affordable(estimate: &Estimate, balance: NanoUsd) -> String {
-    match estimate.affordable_output_tokens(balance) {
+    match estimate.affordable_output_tokens(balance).filter(|_| estimate.has_output()) {
         Some(tokens) if tokens > 1 => format!(", which pays for {tokens} output tokens"),
         _ => String::new(),
     }

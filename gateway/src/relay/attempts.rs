@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
 use super::route_told::{nothing_tried, provider_name, route_json};
-use crate::admission::{Admitted, Estimate, count_free, estimate, unstoppable};
+use crate::admission::{Admitted, Estimate, ask_for_less, count_free, estimate, unstoppable};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
@@ -439,11 +439,12 @@ impl<'a> Attempts<'a> {
     fn nothing_answered(&self) -> ApiError {
         let Some(error) = &self.last_error else {
             if self.made.iter().any(|attempt| attempt.outcome == HOLD_REFUSED) {
+                let is_prompt_only = self.caller.request.embeddings.is_some();
                 let message = "The balance, or the limit of the key, does not cover this request at the providers that can be asked now.";
                 return ApiError::payment_required(message)
                     .with_metadata("limit_source", "openrouter_credits")
                     .with_metadata("reason", "weight_exceeds_budget")
-                    .with_metadata("remedy_hint", "Add credits to the account, or ask for fewer max_tokens.");
+                    .with_metadata("remedy_hint", format!("Add credits to the account, or {}.", ask_for_less(!is_prompt_only)));
             }
             if let Some(refusal) = self.skipped {
                 return nothing_tried(refusal);

@@ -127,7 +127,8 @@ def test_a_balance_that_does_not_cover_it_is_told(customer_with):
     customer = customer_with("0.000001")
     with pytest.raises(openai.APIStatusError) as refused:
         customer.client.embeddings.create(model="mock/embed", input=[[7] * 9])
-    assert refused.value.status_code == 402
+    assert refused.value.status_code == 402 and "max_tokens" not in refused.value.message
+    assert "send fewer inputs" in refused.value.body["metadata"]["remedy_hint"], refused.value.body
     assert customer.charged_nothing()
 
 
