@@ -50,6 +50,59 @@ async fn who_administers_the_platform_may_do_no_less_where_they_are_a_plain_memb
 }
 
 #[tokio::test]
+async fn the_platform_limits_an_account_and_its_members_see_the_limits() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    person(&books, "ada@example.com", books.first.account_id, Role::Owner).await;
+    let mut ada = Browser::of(&books, "ada@example.com").await;
+    let (of_platform, own) =
+        (format!("/api/app/admin/accounts/{}", books.first.account_id), format!("/api/app/accounts/{}", books.first.account_id));
+    let limits = |answer: &crate::books::Answer| ["rpm", "tpm", "concurrency"].map(|field| answer.json["data"][field].clone());
+    let set = root.patch(&of_platform, json!({ "rpm": 60, "tpm": 100_000, "name": "Ours" })).await;
+    assert_eq!((set.status, &set.json["data"]["name"]), (StatusCode::OK, &json!("Ours")), "{}", set.text);
+    let seen = ada.get(&own).await;
+    assert_eq!((limits(&seen), limits(&set)), ([json!(60), json!(100_000), Value::Null], limits(&seen)));
+    assert_eq!(ada.patch(&own, json!({ "name": "x", "rpm": null })).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(ada.patch(&of_platform, json!({ "rpm": null })).await.status, StatusCode::FORBIDDEN);
+    let refused = root.patch(&of_platform, json!({ "rpm": 0, "name": "Theirs" })).await;
+    assert_eq!((refused.status, &refused.json["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("rpm")), "{}", refused.text);
+    assert_eq!(ada.get(&own).await.json["data"]["name"], "Ours", "all of a change or nothing");
+    let lifted = root.patch(&of_platform, json!({ "rpm": null, "concurrency": 4 })).await;
+    assert_eq!(limits(&lifted), [Value::Null, json!(100_000), json!(4)]);
+    let recorded = root.get(&format!("/api/app/admin/audit-records?subject={}&limit=1", books.first.account_id)).await;
+    assert_eq!(
+        (&recorded.json["data"][0]["before"]["concurrency"], &recorded.json["data"][0]["after"]["concurrency"]),
+        (&Value::Null, &json!(4))
+    );
+}
+
+#[tokio::test]
+async fn lists_go_on_after_their_last_row_whatever_came_or_went_meanwhile() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let keys = format!("/api/app/accounts/{}/keys", books.first.account_id);
+    for path in [keys.as_str(), "/api/app/admin/codes"] {
+        let body = |name: &str| if path == keys { json!({ "name": name }) } else { json!({ "amount": "1", "count": 1, "note": name }) };
+        let named = |row: &Value| row.get("name").or(row.get("note")).cloned().unwrap();
+        for name in ["one", "two", "three"] {
+            root.post(path, body(name)).await;
+        }
+        let first = root.get(&format!("{path}?limit=1")).await;
+        assert_eq!(named(&first.json["data"][0]), "three", "{}", first.text);
+        root.post(path, body("four")).await;
+        let cursor = first.json["next_cursor"].as_str().unwrap();
+        let second = root.get(&format!("{path}?limit=1&cursor={cursor}")).await;
+        assert_eq!(named(&second.json["data"][0]), "two", "{}", second.text);
+        for wrong in ["1", "nonsense", ""] {
+            let refused = root.get(&format!("{path}?cursor={wrong}")).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path} {wrong}: {}", refused.text);
+        }
+    }
+    let deliveries = format!("/api/app/accounts/{}/balance-alert/deliveries?cursor=50", books.first.account_id);
+    assert_eq!(root.get(&deliveries).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn of_twenty_tries_at_a_code_exactly_one_succeeds() {
     let books = Books::open().await;
     let mut root = root(&books).await;
