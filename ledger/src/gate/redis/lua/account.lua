@@ -13,12 +13,11 @@ local HELD, PENDING, EXPIRED = 1, 2, 3
 local OK, CLOSED, WENT_BACK, NEED_KEYS, OVERFLOWED, NO_HOLD, ENDED, FULL, REFUSED, SUPERSEDED = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- Of this call: the gate's clock, epoch and tick, and the account's amounts as they are answered.
-local now, epoch, tick, shown = 0, 0, 0, {ZERO, ZERO, ZERO}
+local now, epoch, tick, posted_shown, pending_shown, held_shown = 0, 0, 0, 0, 0, 0
 
 local function answer(code, detail)
-  local posted, pending, held = shown[1], shown[2], shown[3]
-  return struct.pack('>Bdddi4I4i4I4i4I4', code, now, epoch, tick, posted[1], posted[2], pending[1], pending[2], held[1], held[2])
-    .. (detail or '')
+  return struct.pack('>Bdddi4I4i4I4i4I4', code, now, epoch, tick, high(posted_shown), low(posted_shown), high(pending_shown),
+    low(pending_shown), high(held_shown), low(held_shown)) .. (detail or '')
 end
 
 -- Ends the script with an answer, from any depth. Nothing may have been written before.
@@ -50,51 +49,55 @@ local function account_of(blob)
     return {posted = ZERO, position = ZERO, pending = ZERO, held = ZERO, exposure = ZERO, live = 0, entries = 0, keys = 0,
       requests = {0, 0, 0}, tokens = {0, 0, 0}, fresh = true}
   end
-  local f = {struct.unpack(ACCOUNT, blob)}
-  return {posted = {f[1], f[2]}, position = {f[3], f[4]}, pending = {f[5], f[6]}, held = {f[7], f[8]}, exposure = {f[9], f[10]},
-    live = f[11], entries = f[12], keys = f[13], requests = {f[14], f[15], f[16]}, tokens = {f[17], f[18], f[19]}}
+  local ph, pl, nh, nl, eh, el, hh, hl, xh, xl, live, entries, keys, r1, r2, r3, t1, t2, t3 = struct.unpack(ACCOUNT, blob)
+  return {posted = amount(ph, pl), position = amount(nh, nl), pending = amount(eh, el), held = amount(hh, hl), exposure = amount(xh, xl),
+    live = live, entries = entries, keys = keys, requests = {r1, r2, r3}, tokens = {t1, t2, t3}}
 end
 
 local function account_blob(a)
-  return struct.pack(ACCOUNT, a.posted[1], a.posted[2], a.position[1], a.position[2], a.pending[1], a.pending[2], a.held[1], a.held[2],
-    a.exposure[1], a.exposure[2], a.live, a.entries, a.keys, a.requests[1], a.requests[2], a.requests[3],
-    a.tokens[1], a.tokens[2], a.tokens[3])
+  local requests, tokens = a.requests, a.tokens
+  return struct.pack(ACCOUNT, high(a.posted), low(a.posted), high(a.position), low(a.position), high(a.pending), low(a.pending),
+    high(a.held), low(a.held), high(a.exposure), low(a.exposure), a.live, a.entries, a.keys, requests[1], requests[2], requests[3],
+    tokens[1], tokens[2], tokens[3])
 end
 
-local function show(a) shown = {a.posted, a.pending, a.held} end
+local function show(a) posted_shown, pending_shown, held_shown = a.posted, a.pending, a.held end
 
 local function entry_of(blob)
   if not blob then return nil end
-  local f = {struct.unpack(ENTRY, blob)}
-  return {kind = f[1], fenced = f[2], account_metered = f[3] % 2, is_free = f[3] >= 2, key_metered = f[4], has_key = f[5], key = f[6],
-    day = f[7], amount = {f[8], f[9]}, worst = {f[10], f[11]}, owner = f[12], time = f[13], window = f[14], first = f[15], last = f[16],
-    limit = {f[17], f[18]}, tokens = f[19]}
+  local kind, fenced, metered, key_metered, has_key, key, day, ah, al, wh, wl, owner, time, window, first, last, lh, ll, tokens =
+    struct.unpack(ENTRY, blob)
+  return {kind = kind, fenced = fenced, account_metered = metered % 2, is_free = metered >= 2, key_metered = key_metered,
+    has_key = has_key, key = key, day = day, amount = amount(ah, al), worst = amount(wh, wl), owner = owner, time = time, window = window,
+    first = first, last = last, limit = amount(lh, ll), tokens = tokens}
 end
 
 local function entry_blob(e)
   local metered = e.account_metered + (e.is_free and 2 or 0)
-  return struct.pack(ENTRY, e.kind, e.fenced, metered, e.key_metered, e.has_key, e.key, e.day, e.amount[1], e.amount[2],
-    e.worst[1], e.worst[2], e.owner, e.time, e.window, e.first, e.last, e.limit[1], e.limit[2], e.tokens)
+  return struct.pack(ENTRY, e.kind, e.fenced, metered, e.key_metered, e.has_key, e.key, e.day, high(e.amount), low(e.amount),
+    high(e.worst), low(e.worst), e.owner, e.time, e.window, e.first, e.last, high(e.limit), low(e.limit), e.tokens)
 end
 
 local function key_of(blob)
-  local f = {struct.unpack(KEY, blob)}
-  return {folded = {f[1], f[2]}, has_folded = f[3], folded_before = f[4], pending = {f[5], f[6]}, held = {f[7], f[8]}, live = f[9],
-    requests = {f[10], f[11], f[12]}, tokens = {f[13], f[14], f[15]}, days = string.sub(blob, KEY_BYTES + 1)}
+  local fh, fl, has_folded, before, eh, el, hh, hl, live, r1, r2, r3, t1, t2, t3 = struct.unpack(KEY, blob)
+  return {folded = amount(fh, fl), has_folded = has_folded, folded_before = before, pending = amount(eh, el), held = amount(hh, hl),
+    live = live, requests = {r1, r2, r3}, tokens = {t1, t2, t3}, days = string.sub(blob, KEY_BYTES + 1)}
 end
 
 local function key_blob(k)
-  return struct.pack(KEY, k.folded[1], k.folded[2], k.has_folded, k.folded_before, k.pending[1], k.pending[2], k.held[1], k.held[2],
-    k.live, k.requests[1], k.requests[2], k.requests[3], k.tokens[1], k.tokens[2], k.tokens[3]) .. k.days
+  local requests, tokens = k.requests, k.tokens
+  return struct.pack(KEY, high(k.folded), low(k.folded), k.has_folded, k.folded_before, high(k.pending), low(k.pending), high(k.held),
+    low(k.held), k.live, requests[1], requests[2], requests[3], tokens[1], tokens[2], tokens[3]) .. k.days
 end
 
 local function day_at(k, index)
   local day, ph, pl, nh, nl, eh, el, hh, hl = struct.unpack(DAY, k.days, index * DAY_BYTES + 1)
-  return {day = day, posted = {ph, pl}, position = {nh, nl}, pending = {eh, el}, held = {hh, hl}}
+  return {day = day, posted = amount(ph, pl), position = amount(nh, nl), pending = amount(eh, el), held = amount(hh, hl)}
 end
 
 local function day_blob(d)
-  return struct.pack(DAY, d.day, d.posted[1], d.posted[2], d.position[1], d.position[2], d.pending[1], d.pending[2], d.held[1], d.held[2])
+  return struct.pack(DAY, d.day, high(d.posted), low(d.posted), high(d.position), low(d.position), high(d.pending), low(d.pending),
+    high(d.held), low(d.held))
 end
 
 local function put_day(k, index, d)
@@ -106,7 +109,7 @@ local function days_of(k) return #k.days / DAY_BYTES end
 -- The oldest day goes if nothing of it is in flight; says how many went.
 local function fold_oldest(k)
   local oldest = day_at(k, 0)
-  local folded = fitting(k.folded[1] + oldest.posted[1], k.folded[2] + oldest.posted[2])
+  local folded = add_fitting(k.folded, oldest.posted)
   if not folded or not equal(oldest.held, ZERO) or not equal(oldest.pending, ZERO) then return 0 end
   k.folded, k.has_folded, k.folded_before = folded, 1, oldest.day + 1
   k.days = string.sub(k.days, DAY_BYTES + 1)
@@ -152,19 +155,23 @@ end
 
 -- posted + pending and held in a window; window 1 is all of time.
 local function in_window(k, window, first, last)
-  local spent, held = ZERO, ZERO
+  local spent_high, spent_low, held_high, held_low = 0, 0, 0, 0
   if window == 1 then
-    for index = 0, days_of(k) - 1 do spent = add(spent, day_at(k, index).posted) end
-    return add(add(spent, k.folded), k.pending), k.held
+    for index = 0, days_of(k) - 1 do
+      local ph, pl = struct.unpack('>i4I4', k.days, index * DAY_BYTES + 5)
+      spent_high, spent_low = spent_high + ph, spent_low + pl
+    end
+    return add(add(sum(spent_high, spent_low), k.folded), k.pending), k.held
   end
   for index = days_of(k) - 1, 0, -1 do
-    local d = day_at(k, index)
-    if d.day < first then break end
-    if d.day < last then
-      spent, held = add(add(spent, d.posted), d.pending), add(held, d.held)
+    local day, ph, pl, _, _, eh, el, hh, hl = struct.unpack(DAY, k.days, index * DAY_BYTES + 1)
+    if day < first then break end
+    if day < last then
+      spent_high, spent_low = spent_high + ph + eh, spent_low + pl + el
+      held_high, held_low = held_high + hh, held_low + hl
     end
   end
-  return spent, held
+  return sum(spent_high, spent_low), sum(held_high, held_low)
 end
 
 -- How an entry's going or coming changes the sums of account and key.
@@ -207,6 +214,11 @@ end
 
 local function run(main)
   local ok, result = pcall(main)
+  if not ok and result == WIDE then
+    widen()
+    posted_shown, pending_shown, held_shown = ZERO, ZERO, ZERO
+    ok, result = pcall(main)
+  end
   if ok then return result end
   if result == OVERFLOW then return answer(OVERFLOWED) end
   if type(result) == 'table' and result.answer then return result.answer end

@@ -14,5 +14,5 @@ return run(function()
     redis.call('HSET', KEYS[6], field, entry_blob(e), 'f', free_blob(free))
     ticked()
   end
-  return answer(OK, struct.pack('>i4I4i4I4', e.amount[1], e.amount[2], e.worst[1], e.worst[2]))
+  return answer(OK, struct.pack('>i4I4i4I4', high(e.amount), low(e.amount), high(e.worst), low(e.worst)))
 end)

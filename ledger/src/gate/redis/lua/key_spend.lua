@@ -7,6 +7,6 @@ return run(function()
   local k, d = key_of(blob), {struct.unpack('>i4i4i4i4i4i4', ARGV[3])}
   local spent = {(in_window(k, 1)), (in_window(k, 2, d[1], d[2])), (in_window(k, 3, d[3], d[4])), (in_window(k, 4, d[5], d[6]))}
   local packed = {}
-  for index = 1, 4 do packed[index] = struct.pack('>i4I4', spent[index][1], spent[index][2]) end
+  for index = 1, 4 do packed[index] = struct.pack('>i4I4', high(spent[index]), low(spent[index])) end
   return answer(OK, table.concat(packed))
 end)

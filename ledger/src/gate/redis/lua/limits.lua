@@ -13,7 +13,7 @@ local function settled_balance(a) return sub_saturating(a.posted, a.pending) end
 local function key_room(k, e, own, needed, retry)
   local spent, held = in_window(k, e.window, e.first, e.last)
   local unspent = sub(e.limit, spent)
-  local facts = struct.pack('>Bi4i4I4i4I4i4I4', e.window, e.day, e.limit[1], e.limit[2], spent[1], spent[2], held[1], held[2])
+  local facts = struct.pack('>Bi4i4I4i4I4i4I4', e.window, e.day, high(e.limit), low(e.limit), high(spent), low(spent), high(held), low(held))
   if less(sub(unspent, own), needed) then return nil, refusal(BY_KEY, KEY_LIMIT) .. facts end
   local room = sub(unspent, held)
   if less(room, needed) then return nil, refusal(BY_KEY, KEY_IN_FLIGHT, retry) .. facts end

@@ -21,7 +21,7 @@ return run(function()
         -- Found again at every look, whatever the clock does, until it ends.
         redis.call('ZADD', KEYS[2], 0, member)
       end
-      holds[#holds + 1] = struct.pack('>c32Bc16i4I4c16', member, e.has_key, e.key, e.amount[1], e.amount[2], e.owner)
+      holds[#holds + 1] = struct.pack('>c32Bc16i4I4c16', member, e.has_key, e.key, high(e.amount), low(e.amount), e.owner)
     end
   end
   local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. whole(now - keep), 'LIMIT', 0, sweep_max)

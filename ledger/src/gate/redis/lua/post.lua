@@ -65,12 +65,12 @@ return run(function()
     end
   end
   local ph, pl, nh, nl = struct.unpack('>i4I4I4I4', ARGV[3])
-  local position = {nh, nl}
-  if not less(position, a.position) then a.posted, a.position = {ph, pl}, position end
+  local position = amount(nh, nl)
+  if not less(position, a.position) then a.posted, a.position = amount(ph, pl), position end
   local too_old = '\0'
   for index = 1, #ARGV[5], 28 do
-    local id, day, high, low = struct.unpack('>c16i4i4I4', ARGV[5], index)
-    if not post_day(key(id), day, {high, low}, position) then too_old = '\1' end
+    local id, day, total_high, total_low = struct.unpack('>c16i4i4I4', ARGV[5], index)
+    if not post_day(key(id), day, amount(total_high, total_low), position) then too_old = '\1' end
   end
   if a.fresh then redis.call('SADD', KEYS[5], ARGV[2]) end
   in_chunks(forgotten, 'HDEL', KEYS[6])

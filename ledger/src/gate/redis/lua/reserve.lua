@@ -21,7 +21,7 @@ end
 -- How much is held and what the request may cost; or nil and a refusal.
 local function granted(a, k, e, c)
   local settled = settled_balance(a)
-  if settled[1] < 0 then return nil, refusal(BY_ACCOUNT, NEGATIVE) end
+  if less(settled, ZERO) then return nil, refusal(BY_ACCOUNT, NEGATIVE) end
   local worst = larger(c.worst, c.hold)
   if equal(worst, ZERO) then return ZERO, ZERO end
   local minimum = smaller(c.minimum, c.hold)
@@ -40,17 +40,17 @@ local function granted(a, k, e, c)
   return wanted, wanted
 end
 
-local function held(hold, worst) return answer(OK, struct.pack('>i4I4i4I4', hold[1], hold[2], worst[1], worst[2])) end
+local function held(hold, worst) return answer(OK, struct.pack('>i4I4i4I4', high(hold), low(hold), high(worst), low(worst))) end
 
 return run(function()
   enter()
   local f = {struct.unpack(COMMAND, ARGV[3])}
   local id = string.sub(ARGV[2], 17)
-  local c = {hold = {f[8], f[9]}, minimum = {f[10], f[11]}, worst = {f[12], f[13]}, overdraft = {f[14], f[15]}, retry = f[26]}
+  local c = {hold = amount(f[8], f[9]), minimum = amount(f[10], f[11]), worst = amount(f[12], f[13]), overdraft = amount(f[14], f[15]), retry = f[26]}
   local ttl, entries_max, keys_max, accounts_max = f[25], f[27], f[28], 0
   accounts_max = struct.unpack('>d', ARGV[6])
   local e = {kind = HELD, fenced = 0, account_metered = 0, key_metered = 0, has_key = f[1], key = f[2], window = f[3], first = f[4],
-    last = f[5], limit = {f[6], f[7]}, tokens = f[16], day = f[17], owner = f[18], time = now + ttl}
+    last = f[5], limit = amount(f[6], f[7]), tokens = f[16], day = f[17], owner = f[18], time = now + ttl}
   local found = redis.call('HMGET', KEYS[6], 'a', 'e' .. id, 'k' .. e.key)
   local a, known, k = account_of(found[1]), entry_of(found[2]), nil
   if a.fresh and redis.call('SCARD', KEYS[5]) >= accounts_max then finish(FULL, '\0') end
@@ -65,28 +65,19 @@ return run(function()
       a.keys = a.keys + 1
     end
   end
-  -- What is first seen stays known, also where the request is refused.
-  local function learn()
+  -- What is first seen stays known, whatever comes of the request. It is whole by itself, so it may be written before the rest is decided.
+  if a.fresh or new_key then
     if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
-    if a.fresh or new_key then
-      ticked()
-      save(a, new_key and k or nil, e.key)
-    end
+    save(a, new_key and k or nil, e.key)
+    ticked()
   end
   if known then
-    learn()
     if known.kind == HELD then return held(known.amount, known.worst) end
     if known.kind == PENDING then return held(known.amount, known.amount) end
     return answer(ENDED)
   end
-  if a.entries >= entries_max then
-    learn()
-    return answer(FULL, '\1')
-  end
-  if e.has_key == 1 and not k then
-    learn()
-    return answer(FULL, '\2')
-  end
+  if a.entries >= entries_max then return answer(FULL, '\1') end
+  if e.has_key == 1 and not k then return answer(FULL, '\2') end
   local hold, worst = granted(a, k, e, c)
   local refused = worst
   local taken, key_taken
@@ -98,17 +89,13 @@ return run(function()
   end
   local free
   if f[29] >= 0 and taken and (key_taken or not k) then free, refused = free_taken(f[29], f[30]) end
-  if not hold or not taken or (k and not key_taken) or (f[29] >= 0 and not free) then
-    learn()
-    return answer(REFUSED, refused)
-  end
+  if not hold or not taken or (k and not key_taken) or (f[29] >= 0 and not free) then return answer(REFUSED, refused) end
   e.amount, e.worst = hold, worst
   e.account_metered, e.key_metered = taken.tokens and 1 or 0, (key_taken and key_taken.tokens) and 1 or 0
   e.is_free = free and true or false
   change(a, k, e.day, hold, ZERO, sub_saturating(worst, hold), 1)
   a.requests, a.tokens, a.entries = taken.requests or a.requests, taken.tokens or a.tokens, a.entries + 1
   if k then k.requests, k.tokens = key_taken.requests or k.requests, key_taken.tokens or k.tokens end
-  if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
   if free then
     save(a, k, e.key, 'e' .. id, entry_blob(e), 'f', free_blob(free))
   else

@@ -1,10 +1,10 @@
 -- Raises a hold to ARGV 3 (amount, retry in milliseconds); never lowers it. ARGV 2 account and request.
-local function held(e) return answer(OK, struct.pack('>i4I4i4I4', e.amount[1], e.amount[2], e.worst[1], e.worst[2])) end
+local function held(e) return answer(OK, struct.pack('>i4I4i4I4', high(e.amount), low(e.amount), high(e.worst), low(e.worst))) end
 
 local function refused_raise(a, k, e, raise, retry)
   -- What the request holds already is its own: only the rest of the settled balance must cover the raise.
   local settled = settled_balance(a)
-  if less(sub(settled, e.amount), raise) then return refusal(BY_ACCOUNT, settled[1] < 0 and NEGATIVE or BALANCE) end
+  if less(sub(settled, e.amount), raise) then return refusal(BY_ACCOUNT, less(settled, ZERO) and NEGATIVE or BALANCE) end
   if less(sub_saturating(settled, a.held), raise) then return refusal(BY_ACCOUNT, IN_FLIGHT, retry) end
   if e.window == 0 or not k then return nil end
   local _, refused = key_room(k, e, e.amount, raise, retry)
@@ -14,7 +14,7 @@ end
 return run(function()
   enter()
   local to_high, to_low, retry = struct.unpack('>i4I4d', ARGV[3])
-  local to, field = {to_high, to_low}, 'e' .. string.sub(ARGV[2], 17)
+  local to, field = amount(to_high, to_low), 'e' .. string.sub(ARGV[2], 17)
   local found = redis.call('HMGET', KEYS[6], 'a', field)
   local e = entry_of(found[2])
   if not e or e.kind ~= HELD or e.fenced == 1 then return answer(NO_HOLD) end

@@ -1,8 +1,8 @@
 -- Hold or tombstone to pending. ARGV 2 account and request, 3 what it cost and the tokens used.
 return run(function()
   enter()
-  local high, low, used = struct.unpack('>i4I4d', ARGV[3])
-  local actual, field = {high, low}, 'e' .. string.sub(ARGV[2], 17)
+  local actual_high, actual_low, used = struct.unpack('>i4I4d', ARGV[3])
+  local actual, field = amount(actual_high, actual_low), 'e' .. string.sub(ARGV[2], 17)
   local found = redis.call('HMGET', KEYS[6], 'a', field)
   if not found[1] then return answer(OK) end
   local a, e = account_of(found[1]), entry_of(found[2])
