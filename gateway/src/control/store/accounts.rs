@@ -3,7 +3,7 @@
 use schemas::{AccountId, Timestamp};
 use sqlx::FromRow;
 
-use super::{Act, ControlStore, StoreError, as_json, fitting, in_transaction, parsed, reading, record_act};
+use super::{Act, ControlStore, StoreError, as_json, fitting, found, holds, in_transaction, parsed, reading, record_act};
 use crate::control::account::{Account, AccountLimits, AccountStatus};
 use crate::control::credits::CreditOrder;
 use crate::control::key::InvalidField;
@@ -95,19 +95,16 @@ impl ControlStore {
         rows.into_iter().map(Account::try_from).collect()
     }
 
-    /// One page, newest first, of the accounts older than `before` whose name or id holds a text. The database lowers both name
-    /// and text: SQLite, and PostgreSQL by its collation, may lower ASCII letters only, which Rust would not.
+    /// One page, newest first, of the accounts older than `before` whose name holds a text, or whose id it is.
     pub async fn accounts_holding(&self, text: &str, before: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        const SELECT: &str = select_accounts!(
-            "WHERE ($1 IS NULL OR id < $1) AND (lower(name) LIKE lower($2) ESCAPE '!' OR id = $3) ORDER BY id DESC LIMIT $4"
-        );
+        const SELECT: &str = select_accounts!("WHERE $1 IS NULL OR id < $1 ORDER BY id DESC");
         let before = before.map(|id| id.uuid().to_string());
-        let pattern = super::like_pattern(text);
-        let id = text.parse::<AccountId>().map(|id| id.uuid().to_string()).unwrap_or_default();
-        let rows: Vec<AccountRow> = reading!(self, pool => {
-            sqlx::query_as(SELECT).bind(before).bind(pattern).bind(id).bind(i64::from(limit)).fetch_all(pool).await?
-        });
-        rows.into_iter().map(Account::try_from).collect()
+        let (wanted, id) = (text.to_lowercase(), text.parse::<AccountId>().ok());
+        let is_wanted = |account: &Account| Some(account.id) == id || holds(&account.name, &wanted);
+        reading!(self, pool => {
+            let mut rows = sqlx::query_as::<_, AccountRow>(SELECT).bind(before).fetch(pool);
+            found(&mut rows, is_wanted, limit).await
+        })
     }
 
     /// Records who ordered a credit that the books have; once, however often it is repeated.

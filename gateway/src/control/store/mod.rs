@@ -5,6 +5,7 @@
 //! transaction. It must never hold a balance or a readable secret. One SQL text serves every database;
 //! [`in_transaction!`] and [`reading!`] expand it for each. Start at [`ControlStore::open`].
 
+use futures_util::{Stream, TryStreamExt as _};
 use ledger::store::postgres::ConnectError;
 use schemas::Timestamp;
 use serde::Serialize;
@@ -212,9 +213,25 @@ pub(crate) fn as_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>,
     Ok(value.map(serde_json::to_string).transpose()?)
 }
 
-/// A pattern for `LIKE … ESCAPE '!'` that finds a text anywhere, taken literally.
-fn like_pattern(text: &str) -> String {
-    format!("%{}%", text.replace('!', "!!").replace('%', "!%").replace('_', "!_"))
+/// Whether a text holds another one, which is in lower case. **Databases lower ASCII letters only, or by their own rules**: Rust
+/// lowers those of every script, and the same for both.
+fn holds(text: &str, lowered: &str) -> bool {
+    text.to_lowercase().contains(lowered)
+}
+
+/// The first of the rows that are wanted; no more are read than that takes.
+async fn found<Row, T: TryFrom<Row, Error = StoreError>>(
+    rows: &mut (impl Stream<Item = Result<Row, sqlx::Error>> + Unpin),
+    is_wanted: impl Fn(&T) -> bool,
+    limit: u32,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    while found.len() < limit as usize
+        && let Some(row) = rows.try_next().await?
+    {
+        found.extend(Some(T::try_from(row)?).filter(&is_wanted));
+    }
+    Ok(found)
 }
 
 /// Reads a column that holds the text form of something.

@@ -4,7 +4,7 @@ use schemas::{AccountId, Timestamp, UserId};
 use sqlx::FromRow;
 
 use super::accounts::write_account;
-use super::{Act, ControlStore, StoreError, in_transaction, is_unique_violation, parsed, reading, record_act, writing};
+use super::{Act, ControlStore, StoreError, found, holds, in_transaction, is_unique_violation, parsed, reading, record_act, writing};
 use crate::control::account::Account;
 use crate::control::people::{Membership, Role, User, UserStatus};
 
@@ -142,20 +142,16 @@ impl ControlStore {
         row.map(User::try_from).transpose()
     }
 
-    /// One page, newest first, of those whose address or name holds a text. Addresses are stored in lower case; a name and
-    /// what is looked for in it are lowered by the database, which may know ASCII letters only.
+    /// One page, newest first, of those whose address or name holds a text.
     pub async fn users_page(&self, holding: &str, before: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
-        const SELECT: &str = select_users!(
-            "WHERE ($1 IS NULL OR person.id < $1) AND ($2 = '' OR person.email LIKE $3 ESCAPE '!' OR lower(person.name) LIKE lower($5) ESCAPE '!') \
-             ORDER BY person.id DESC LIMIT $4"
-        );
+        const SELECT: &str = select_users!("WHERE $1 IS NULL OR person.id < $1 ORDER BY person.id DESC");
         let before = before.map(|id| id.uuid().to_string());
-        let (address, name) = (super::like_pattern(&holding.to_lowercase()), super::like_pattern(holding));
-        let rows: Vec<UserRow> = reading!(self, pool => {
-            let select = sqlx::query_as(SELECT).bind(before).bind(holding).bind(&address);
-            select.bind(i64::from(limit)).bind(&name).fetch_all(pool).await?
-        });
-        rows.into_iter().map(User::try_from).collect()
+        let wanted = holding.to_lowercase();
+        let is_wanted = |user: &User| holds(&user.email, &wanted) || holds(&user.name, &wanted);
+        reading!(self, pool => {
+            let mut rows = sqlx::query_as::<_, UserRow>(SELECT).bind(before).fetch(pool);
+            found(&mut rows, is_wanted, limit).await
+        })
     }
 
     /// Everybody's name by their id, for who did what.

@@ -82,16 +82,16 @@ async fn a_person_comes_back_as_they_were_stored_and_is_found_by_address_and_sub
 }
 
 #[tokio::test]
-async fn names_with_capitals_outside_ascii_are_found_as_they_are_written() {
+async fn names_are_found_whatever_the_case_of_their_letters_and_whatever_their_script() {
     let fixture = Fixture::open().await;
     let clinic = account(&fixture.store, "ÄRZTE Zürich").await;
     let zoe = User::new(fixture.account, "zoe@example.com".to_owned(), "Élodie ÖST".to_owned(), at(1));
     fixture.store.insert_user(&act(1), &zoe, Role::Member).await.unwrap();
-    for text in ["ÄRZTE", "Ärzte zü", "zürich"] {
+    for text in ["ÄRZTE", "Ärzte zü", "ärzte", "ZÜRICH"] {
         let found = fixture.store.accounts_holding(text, None, 10).await.unwrap();
         assert_eq!(found.iter().map(|account| account.id).collect::<Vec<_>>(), [clinic], "{text}");
     }
-    for text in ["Élodie", "Öst", "ZOE@"] {
+    for text in ["Élodie", "élodie ö", "Öst", "ZOE@"] {
         let found = fixture.store.users_page(text, None, 10).await.unwrap();
         assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [zoe.id], "{text}");
     }
