@@ -3922,7 +3922,7 @@ export interface components {
         ExplainBody: {
             /** @description The hash of the key whose preferences and models count; none: the administrator's own. */
             key?: string | null;
-            /** @description A chat request, of which `messages` may be left out; or, with an `input`, one for embeddings. */
+            /** @description A chat request, or one for embeddings, as its `input` or its model says; `messages` and `input` may be left out. */
             request: Record<string, never>;
         };
         /** @description Every endpoint of the request's models with what became of it, and the order of those that are left. */

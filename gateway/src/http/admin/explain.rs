@@ -23,10 +23,11 @@ use crate::routing::{Funnel, FunnelStep, Question, Told, ToldFigures, plan};
 /// Deeper requests are refused.
 const DEPTH_MAX: usize = 128;
 const MESSAGES: &str = r#"[{"role":"user","content":"Hello"}]"#;
+const INPUT: &str = r#""Hello""#;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ExplainBody {
-    /// A chat request, of which `messages` may be left out; or, with an `input`, one for embeddings.
+    /// A chat request, or one for embeddings, as its `input` or its model says; `messages` and `input` may be left out.
     #[schema(value_type = Object)]
     request: Box<RawValue>,
     /// The hash of the key whose preferences and models count; none: the administrator's own.
@@ -77,7 +78,8 @@ pub async fn explain_route(
         }
         None => Arc::clone(&administrator.0.key),
     };
-    let (request, kind) = with_messages(&body.request)?;
+    let embeds = |name: &str| services.routing().rules.resolve(&catalog, &[name]).0.iter().any(|wanted| wanted.model.embeds());
+    let (request, kind) = with_content(&body.request, embeds)?;
     let request = kind.parse(&request, DEPTH_MAX)?;
     let (now, prompt, routing) = (Timestamp::now(), prompt_size(&request), services.routing());
     let question = Question::of(routing, &catalog, &key, &request, prompt, now)?;
@@ -114,14 +116,23 @@ pub async fn explain_route(
     Ok(Data { data: explanation })
 }
 
-/// The request with messages: what a route depends on can be asked without writing any.
-fn with_messages(request: &RawValue) -> Result<(Bytes, RequestKind), ApiError> {
+/// The request with something to be answered or embedded: what a route depends on can be asked without writing any.
+fn with_content(request: &RawValue, embeds: impl Fn(&str) -> bool) -> Result<(Bytes, RequestKind), ApiError> {
     let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(request.get())
         .map_err(|error| ApiError::bad_request("request", format!("request must be a chat request as a JSON object: {error}")))?;
-    let asks_to_embed = members.contains_key("input") && !members.contains_key("messages");
-    let kind = if asks_to_embed { RequestKind::Embeddings } else { RequestKind::Chat };
-    if kind == RequestKind::Chat && !members.contains_key("messages") {
-        members.insert("messages".to_owned(), serde_json::from_str(MESSAGES).map_err(ApiError::internal)?);
+    let model = members.get("model").and_then(serde_json::Value::as_str);
+    let kind = match (members.contains_key("messages"), members.contains_key("input")) {
+        (true, _) => RequestKind::Chat,
+        (false, true) => RequestKind::Embeddings,
+        (false, false) if model.is_some_and(embeds) => RequestKind::Embeddings,
+        (false, false) => RequestKind::Chat,
+    };
+    let (name, content) = match kind {
+        RequestKind::Chat => ("messages", MESSAGES),
+        RequestKind::Embeddings => ("input", INPUT),
+    };
+    if !members.contains_key(name) {
+        members.insert(name.to_owned(), serde_json::from_str(content).map_err(ApiError::internal)?);
     }
     Ok((Bytes::from(serde_json::to_vec(&members).map_err(ApiError::internal)?), kind))
 }

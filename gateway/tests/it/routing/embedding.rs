@@ -175,6 +175,9 @@ async fn a_model_is_asked_for_what_it_makes() {
     let told = route.json["data"]["endpoints"].as_array().unwrap();
     assert_eq!((&told[0]["step"], &told[0]["setting"]), (&json!("modality"), &json!("its output_modalities")), "{}", route.text);
     assert_eq!(route.json["data"]["order"][0]["model"], EMBEDDER, "{}", route.text);
+    let by_name = json!({ "request": { "model": EMBEDDER } });
+    let route = gateway.books.post("/admin/route/explain", gateway.books.platform(), by_name).await;
+    assert_eq!(route.json["data"]["order"][0]["channel"], "main", "{}", route.text);
     gateway.close().await;
 }
 
