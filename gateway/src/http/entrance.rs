@@ -20,7 +20,7 @@ use tower::Service as _;
 use super::body::read_left_over;
 use super::peer::PeerAddress;
 use super::security_headers::SecurityHeaders;
-use super::{chat, cors, embeddings, messages, responses};
+use super::{chat, completions, cors, embeddings, messages, responses};
 use crate::app::AppState;
 
 /// Answers what comes in.
@@ -42,6 +42,7 @@ struct Inference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InferenceRoute {
     ChatCompletions,
+    Completions,
     Messages,
     Responses,
     Embeddings,
@@ -86,6 +87,7 @@ impl Inference {
         let app = State(self.app.clone());
         let response = match route {
             InferenceRoute::ChatCompletions => read_left_over(request, |request| chat::create_chat_completion(app, request)).await,
+            InferenceRoute::Completions => read_left_over(request, |request| completions::create_completion(app, request)).await,
             InferenceRoute::Messages => read_left_over(request, |request| messages::create_message(app, request)).await,
             InferenceRoute::Responses => read_left_over(request, |request| responses::create_response(app, request)).await,
             InferenceRoute::Embeddings => read_left_over(request, |request| embeddings::create_embeddings(app, request)).await,
@@ -101,6 +103,7 @@ impl InferenceRoute {
         }
         match path {
             "/api/v1/chat/completions" | "/v1/chat/completions" => Some(Self::ChatCompletions),
+            "/api/v1/completions" | "/v1/completions" => Some(Self::Completions),
             "/api/v1/messages" | "/v1/messages" => Some(Self::Messages),
             "/api/v1/responses" | "/v1/responses" => Some(Self::Responses),
             "/api/v1/embeddings" | "/v1/embeddings" => Some(Self::Embeddings),

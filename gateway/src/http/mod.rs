@@ -12,6 +12,7 @@ pub mod caller;
 pub mod catalog;
 mod causes;
 pub mod chat;
+pub mod completions;
 mod cors;
 pub mod csv;
 mod datasets;

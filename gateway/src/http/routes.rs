@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::admin::users::{RESET_PASSWORD_PATH, reset_password};
 use super::caller::OwnMachine;
-use super::{account, admin, analytics, catalog, chat, datasets, embeddings, generation, keys, messages, responses};
+use super::{account, admin, analytics, catalog, chat, completions, datasets, embeddings, generation, keys, messages, responses};
 use crate::app::AppState;
 use crate::control::services::Services;
 use crate::dashboard::authorization;
@@ -47,5 +47,6 @@ pub fn documented_inference_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(messages::create_message))
         .routes(routes!(messages::count_message_tokens))
         .routes(routes!(responses::create_response))
+        .routes(routes!(completions::create_completion))
         .routes(routes!(embeddings::create_embeddings))
 }

@@ -15,7 +15,9 @@ use tower::ServiceExt;
 use crate::books::Books;
 use crate::chat::app;
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 10] = [
+    "/api/v1/completions",
+    "/v1/completions",
     "/api/v1/chat/completions",
     "/v1/chat/completions",
     "/api/v1/messages",
@@ -80,12 +82,14 @@ async fn both_ways_tell_the_same() {
     let router = gateway::http::router(app.clone(), Arc::clone(&books.dashboard), Arc::new(String::new));
     let entrance = Entrance::new(app, router.clone());
     let chat = json!({ "model": "demo/model", "max_tokens": 8, "messages": [{ "role": "user", "content": "Hi" }] });
+    let completion = json!({ "model": "demo/model", "max_tokens": 8, "prompt": "Hi" });
     let response = json!({ "model": "demo/model", "max_output_tokens": 8, "input": "Hi" });
     let embeddings = json!({ "model": EMBEDDING.id, "input": ["Hi", "there"], "dimensions": 4 });
     for path in PATHS {
         let good = match path.rsplit('/').next() {
             Some("responses") => &response,
             Some("embeddings") => &embeddings,
+            Some("completions") if !path.contains("/chat/") => &completion,
             _ => &chat,
         };
         let with = |name: &str, value: Value| {

@@ -5,6 +5,7 @@
 mod anthropic;
 mod books;
 mod chat;
+mod completions;
 mod control;
 mod databases;
 mod entrance;

@@ -1288,6 +1288,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Completes a prompt, streaming or not. */
+        post: operations["create_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/credits": {
         parameters: {
             query?: never;
@@ -2387,6 +2404,63 @@ export interface components {
             /** Format: date-time */
             redeemed_at?: string | null;
             user_id?: string | null;
+        };
+        /** @description A whole completion, or the data of one event of a stream, whose last one says `[DONE]`. */
+        Completion: {
+            choices: ({
+                finish_reason?: string | null;
+                index: number;
+                logprobs?: {
+                    [key: string]: unknown;
+                } | null;
+                native_finish_reason?: string | null;
+                reasoning?: string | null;
+                text: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            created?: number;
+            error?: {
+                [key: string]: unknown;
+            };
+            /** @description The generation: `gen-…`. */
+            id: string;
+            model?: string;
+            object?: string;
+            provider?: string;
+            usage?: components["schemas"]["Usage"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description OpenAI's legacy completion request with OpenRouter's additions. Other members mean what they mean to chat. */
+        CompletionRequest: {
+            /** @description At most `n`. */
+            best_of?: number | null;
+            /**
+             * @description Not offered.
+             * @enum {boolean|null}
+             */
+            echo?: false | null;
+            logprobs?: number | null;
+            max_tokens?: number | null;
+            model?: string;
+            models?: string[] | null;
+            n?: number | null;
+            /** @description One text; it becomes a message of the user. */
+            prompt: string | string[];
+            /** @description OpenRouter's routing preferences. */
+            provider?: {
+                [key: string]: unknown;
+            } | null;
+            stop?: string | string[] | null;
+            stream?: boolean | null;
+            /** @description Not offered. */
+            suffix?: string | null;
+            temperature?: number | null;
+            top_p?: number | null;
+            user?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         CostLineView: {
             /** @description Decimal text in USD. */
@@ -9698,6 +9772,40 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
                     "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description The completion, or its chunks with `stream: true`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                    "text/event-stream": components["schemas"]["Completion"];
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */

@@ -21,7 +21,7 @@ use crate::access;
 use crate::app::AppState;
 use crate::http::body::read_body;
 use crate::http::error::{ApiError, Dialect};
-use crate::http::{embeddings, idempotency};
+use crate::http::{completions, embeddings, idempotency};
 use crate::metrics::{CHAT_ROUTE, EMBEDDINGS_ROUTE};
 use crate::providers::anthropic::native::NativeRequest;
 use crate::relay::{self, ChatJob};
@@ -35,8 +35,11 @@ const ATTRIBUTION_CHARS_MAX: usize = 200;
     responses((status = 200, description = "The answer, or its chunks with `stream: true`.", content(
         (ref("#/components/schemas/ChatCompletion") = "application/json"), (ref("#/components/schemas/ChatCompletionChunk") = "text/event-stream")))))]
 pub async fn create_chat_completion(State(app): State<AppState>, request: Request<Body>) -> Response {
-    let as_it_came = |body| Ok(Inbound { body, native: None, dialect: Dialect::OpenAi, kind: RequestKind::Chat });
-    match begin(&app, request, as_it_came).await {
+    let with_messages = |body| {
+        let body = completions::with_messages(body, app.options.body_depth_max)?;
+        Ok(Inbound { body, native: None, dialect: Dialect::OpenAi, kind: RequestKind::Chat })
+    };
+    match begin(&app, request, with_messages).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     }
