@@ -88,10 +88,23 @@ struct Function<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block<'a> {
-    Text { text: Cow<'a, str>, citations: Option<()> },
-    Thinking { thinking: Cow<'a, str>, signature: &'a str },
-    RedactedThinking { data: &'a str },
-    ToolUse { id: &'a str, name: &'a str, input: Box<RawValue> },
+    /// Some clients' schemas need a list here, others take none or null: an empty list suits all.
+    Text {
+        text: Cow<'a, str>,
+        citations: [(); 0],
+    },
+    Thinking {
+        thinking: Cow<'a, str>,
+        signature: &'a str,
+    },
+    RedactedThinking {
+        data: &'a str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Box<RawValue>,
+    },
 }
 
 /// The message for the client; `None` where the bytes are no answer of ours.
@@ -139,12 +152,12 @@ fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
     let mut blocks = thoughts(message);
     for said in message.content.map(said).unwrap_or_default() {
         blocks.push(match said {
-            Said::Text(words) => Block::Text { text: text(words), citations: None },
+            Said::Text(words) => Block::Text { text: text(words), citations: [] },
             Said::Thought(words) => Block::Thinking { thinking: text(words), signature: "" },
         });
     }
     if let Some(refusal) = message.refusal.as_deref().filter(|text| !text.is_empty()) {
-        blocks.push(Block::Text { text: Cow::Borrowed(refusal), citations: None });
+        blocks.push(Block::Text { text: Cow::Borrowed(refusal), citations: [] });
     }
     // Nobody can answer a call of nothing.
     for call in message.tool_calls.iter().filter(|call| !call.function.name.is_empty()) {
@@ -243,7 +256,7 @@ mod tests {
         assert_eq!(
             message["content"],
             json!([
-                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": null },
+                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": [] },
                 { "type": "tool_use", "id": "c", "name": "f", "input": { "x": 1 } }, { "type": "tool_use", "id": "d", "name": "g", "input": {} },
             ])
         );
@@ -273,7 +286,7 @@ mod tests {
         assert_eq!(
             message["content"],
             json!([
-                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": null },
+                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": [] },
                 { "type": "tool_use", "id": "", "name": "f", "input": {} },
             ])
         );

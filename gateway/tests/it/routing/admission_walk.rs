@@ -36,7 +36,8 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
     paths_in(&sources.join("http"), &mut paths);
     paths_in(&sources.join("dashboard"), &mut paths);
     assert!(
-        ["/chat/completions", "/completions", "/messages", "/responses", "/embeddings"].iter().all(|path| paths.contains(*path)) && paths.len() > 15,
+        ["/chat/completions", "/completions", "/messages", "/responses", "/embeddings"].iter().all(|path| paths.contains(*path))
+            && paths.len() > 15,
         "{paths:?}"
     );
     let embedder = json!({ "models": [{

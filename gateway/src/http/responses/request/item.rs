@@ -63,8 +63,9 @@ impl<'a> Item<'a> {
             Some("function_call_output" | "custom_tool_call_output") => Ok(ItemKind::ToolOutput),
             Some("reasoning") => Ok(ItemKind::Reasoning),
             Some("item_reference") => {
-                let message =
-                    format!("{place}: an item_reference is not supported: nothing is kept between requests; send the item itself");
+                let message = format!(
+                    "{place}: an item_reference is not supported: nothing is kept between requests; send the item itself (clients do with `store: false`)"
+                );
                 Err(ApiError::bad_request(format!("{place}.type"), message))
             }
             Some(kind) => Err(ApiError::bad_request(format!("{place}.type"), format!("{place}: items of type {kind} are not supported"))),
