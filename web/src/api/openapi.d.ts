@@ -9560,12 +9560,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The report; as CSV with `format=csv`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Data_ProviderCostReport"];
+                    "text/csv": string;
                 };
             };
             /** @description An error: its type, its message and, where one is to blame, its field. */

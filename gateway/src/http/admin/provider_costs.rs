@@ -157,7 +157,8 @@ pub struct InvoiceView {
 /// What providers should have invoiced, by channel and model, and beside a figure of theirs; as JSON or, with `format=csv`, its rows
 /// as a table.
 #[utoipa::path(get, path = "/admin/provider-costs", tag = "administration", params(ReportQuery), security(("key" = [])),
-    responses((status = 200, body = Data<ProviderCostReport>)))]
+    responses((status = 200, description = "The report; as CSV with `format=csv`.", content(
+        (Data<ProviderCostReport> = "application/json"), (String = "text/csv")))))]
 pub async fn get_provider_costs(
     PlatformAdministrator(administrator): PlatformAdministrator,
     State(services): State<Arc<Services>>,
