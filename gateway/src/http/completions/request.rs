@@ -16,6 +16,16 @@ const LOGPROBS_MAX: u64 = 5;
 
 const PROMPT_WANTED: &str = "prompt must be a string: a model that chats completes one text at a time, and takes no token numbers";
 
+/// What an answer of texts has no place for.
+const NOT_A_TEXT: [(&str, &str); 6] = [
+    ("messages", "messages are for /chat/completions; here the text is the prompt"),
+    ("tools", "tools are not offered: a completion is a text. Use /chat/completions"),
+    ("functions", "functions are not offered: a completion is a text. Use /chat/completions"),
+    ("modalities", "modalities are not offered: a completion is a text. Use /chat/completions"),
+    ("audio", "audio is not offered: a completion is a text. Use /chat/completions"),
+    ("top_logprobs", "top_logprobs is chat's name; here logprobs says how many"),
+];
+
 /// A request to `/completions`, as chat takes it.
 pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Bytes, ApiError> {
     let members = read_members(body, depth_max)?;
@@ -37,6 +47,11 @@ pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Bytes, ApiError
         && best_of > number("n")?.unwrap_or(1)
     {
         return Err(refused("best_of", "best_of above n is not offered: every completion that is made is answered").into());
+    }
+    for (name, message) in NOT_A_TEXT {
+        if member(name).is_some_and(|value| value.get() != "[]") {
+            return Err(refused(name, message).into());
+        }
     }
     let mut out = Vec::with_capacity(body.len() + 64);
     out.push(b'{');
@@ -61,15 +76,15 @@ pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Bytes, ApiError
 
 /// A request to `/chat/completions` with a `prompt` where messages are due, as chat takes it; any other as it came.
 pub(in crate::http) fn with_messages(body: Bytes, depth_max: usize) -> Result<Bytes, ApiError> {
-    if memmem::find(&body, b"\"messages\"").is_some() || memmem::find(&body, b"\"prompt\"").is_none() {
+    if memmem::find(&body, b"\"prompt\"").is_none() {
         return Ok(body);
     }
     let members = read_members(&body, depth_max)?;
-    let Some(prompt) = last(&members, "prompt") else { return Ok(body) };
+    let Some(prompt) = last(&members, "prompt").filter(|_| last(&members, "messages").is_none()) else { return Ok(body) };
     let prompt = one_text(prompt)?;
     let mut out = Vec::with_capacity(body.len() + 64);
     out.push(b'{');
-    for (name, value) in members.iter().filter(|(name, _)| name != "prompt") {
+    for (name, value) in members.iter().filter(|(name, _)| !matches!(&**name, "prompt" | "messages")) {
         push_member(&mut out, name, value.get().as_bytes());
     }
     push_message(&mut out, prompt);
@@ -140,6 +155,9 @@ mod tests {
             (json!({ "prompt": "a", "best_of": 2 }), "best_of"),
             (json!({ "prompt": "a", "logprobs": 6 }), "logprobs"),
             (json!({ "prompt": "a", "logprobs": true }), "logprobs"),
+            (json!({ "prompt": "a", "messages": [{ "role": "user", "content": "b" }] }), "messages"),
+            (json!({ "prompt": "a", "tools": [{ "type": "function" }] }), "tools"),
+            (json!({ "prompt": "a", "modalities": ["audio"] }), "modalities"),
         ] {
             let error = translate(body.to_string().as_bytes(), 32).unwrap_err();
             assert!(error.error_json().contains(&format!("\"{name}\"")), "{body}: {}", error.error_json());
@@ -152,6 +170,10 @@ mod tests {
         let messages = r#"{"messages":[{"role":"user","content":"the \"prompt\""}],"prompt":1}"#;
         assert_eq!(with(messages), messages);
         assert_eq!(with(r#"{"model":"a/b"}"#), r#"{"model":"a/b"}"#);
+        for (other, kept) in [(r#""messages":null,"#, ""), (r#""stop":["messages"],"#, r#""stop":["messages"],"#)] {
+            let message = r#""messages":[{"role":"user","content":"Hi"}]}"#;
+            assert_eq!(with(&format!(r#"{{{other}"prompt":"Hi"}}"#)), format!("{{{kept}{message}"));
+        }
         assert_eq!(with(r#"{"prompt":"Hi","seed":1}"#), r#"{"seed":1,"messages":[{"role":"user","content":"Hi"}]}"#);
     }
 }

@@ -48,6 +48,7 @@ async fn every_route_that_reaches_an_upstream_passed_admission() {
     let bodies = [
         json!({ "model": MODEL, "max_tokens": 16, "prompt": "hi", "input": "hi", "messages": [{ "role": "user", "content": "hi" }] }),
         json!({ "model": MODEL, "max_output_tokens": 16, "input": "hi" }),
+        json!({ "model": MODEL, "max_tokens": 16, "prompt": "hi" }),
         json!({ "model": EMBEDDER, "input": "hi" }),
     ];
     let (mut accepted, mut answered) = (0, 0);
