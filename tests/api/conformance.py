@@ -27,7 +27,7 @@ GRACE_SECONDS = 60
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 # They would end the session that asks, or send requests to addresses that were made up.
 LEFT_OUT = ["sign_out", "sign_out_everywhere", "end_session", "change_password", "create_channel", "update_channel", "test_channel"]
-INFERENCE = "^/api/v1/(chat/completions|messages|messages/count_tokens|responses|embeddings)$"
+INFERENCE = "^/api/v1/(chat/completions|completions|messages|messages/count_tokens|responses|embeddings)$"
 
 
 def sign_in(tollgate) -> list[str]:

@@ -14,8 +14,8 @@ use crate::http::translated;
 use crate::wire::content::text;
 use crate::wire::{DONE, Frame, KEEP_ALIVE, SseFramer};
 
-/// What the relay writes is not deep.
-const DEPTH_MAX: usize = 64;
+/// The answer is paid for: members a provider nests as deep as it likes are copied, never read.
+const DEPTH_MAX: usize = usize::MAX;
 
 /// The state of one answer.
 #[derive(Default)]
@@ -116,7 +116,7 @@ pub(super) fn completion(body: &[u8], state: &mut Completions) -> Option<Bytes> 
 impl Completions {
     fn choice<'a>(&mut self, choice: &'a Choice<'_>) -> Option<TextChoice<'a>> {
         let said = choice.message.as_ref().unwrap_or(&choice.delta);
-        let is_said = |raw: &&&RawValue| raw.get() != "null";
+        let is_said = |raw: &&&RawValue| !matches!(raw.get(), "null" | "\"\"");
         let words = said.content.as_ref().filter(is_said).or(said.refusal.as_ref().filter(is_said));
         let words = match words {
             Some(raw) if raw.get().starts_with('"') => (*raw).to_owned(),
@@ -213,6 +213,15 @@ mod tests {
         assert_eq!(said(json!({ "content": null })), "");
         assert_eq!(said(json!({})), "");
         assert_eq!(said(json!({ "content": null, "refusal": "No." })), "No.");
+        assert_eq!(said(json!({ "content": "", "refusal": "No." })), "No.");
+    }
+
+    #[test]
+    fn what_a_provider_nests_deep_is_kept() {
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        let answer = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"citations":{deep}}}"#);
+        let text = completion(answer.as_bytes(), &mut Completions::default()).unwrap();
+        assert!(std::str::from_utf8(&text).unwrap().ends_with(&format!(r#""citations":{deep}}}"#)));
     }
 
     #[test]
