@@ -3,52 +3,23 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 
 import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-const { TOLLGATE_URL, TOLLGATE_MANAGEMENT_KEY } = process.env;
+import { charges, nanos, newAccount } from "./customer.js";
+
+const { TOLLGATE_URL } = process.env;
 const MESSAGES = [{ role: "user", content: "hello" }];
 
 /** Administration: gives `data` and the whole body; amounts stay as text in `raw`. */
-async function admin(method, path, body) {
-  const answer = await fetch(TOLLGATE_URL + path, {
-    method,
-    headers: { authorization: `Bearer ${TOLLGATE_MANAGEMENT_KEY}`, "content-type": "application/json" },
-    body: body && JSON.stringify(body),
-  });
-  const json = await answer.json();
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${JSON.stringify(json)}`);
-  return json;
-}
-
 /** A new account with credit, a key, and the SDK's client for it. */
-async function customer(amount = "1") {
-  const { data: account } = await admin("POST", "/api/v1/admin/accounts", { name: "node" });
-  const credit = { amount, reason: "test", idempotency_key: `first-${account.id}` };
-  await admin("POST", `/api/v1/admin/accounts/${account.id}/credits`, credit);
-  const { key } = await admin("POST", "/api/v1/keys", { name: "node", account_id: account.id });
+async function customer(amount) {
+  const { id, key } = await newAccount("node", amount);
   const client = new OpenAI({ apiKey: key, baseURL: `${TOLLGATE_URL}/api/v1`, maxRetries: 0, timeout: 30_000 });
-  return { id: account.id, key, client };
+  return { id, key, client };
 }
-
-/** Charges in nano-dollars by generation, once nothing is held or pending. */
-async function charges({ id }) {
-  for (let turn = 0; ; turn += 1) {
-    const { data } = await admin("GET", `/api/v1/admin/accounts/${id}`);
-    if (data.held === 0 && data.pending === 0) break;
-    assert.ok(turn < 1000, `still held or pending: ${JSON.stringify(data)}`);
-    await wait(20);
-  }
-  const { data } = await admin("GET", `/api/v1/admin/accounts/${id}/transactions`);
-  const usage = data.filter((row) => row.kind === "usage").map((row) => [row.generation_id, -nanos(row.amount)]);
-  assert.equal(new Set(usage.map(([generation]) => generation)).size, usage.length, "a generation was charged twice");
-  return Object.fromEntries(usage);
-}
-
-const nanos = (amount) => Math.round(amount * 1e9);
 
 test("an answer says what it cost", async () => {
   const someone = await customer();

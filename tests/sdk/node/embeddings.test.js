@@ -2,49 +2,23 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 
 import { OpenRouter } from "@openrouter/sdk";
 import OpenAI from "openai";
 
-const { TOLLGATE_URL, TOLLGATE_MANAGEMENT_KEY } = process.env;
-const TEXTS = ["one", "two"];
+import { charges, nanos, newAccount } from "./customer.js";
 
-async function admin(method, path, body) {
-  const answer = await fetch(TOLLGATE_URL + path, {
-    method,
-    headers: { authorization: `Bearer ${TOLLGATE_MANAGEMENT_KEY}`, "content-type": "application/json" },
-    body: body && JSON.stringify(body),
-  });
-  const json = await answer.json();
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${JSON.stringify(json)}`);
-  return json;
-}
+const { TOLLGATE_URL } = process.env;
+const TEXTS = ["one", "two"];
 
 /** A new account with credit, and the clients of its key. */
 async function customer() {
-  const { data: account } = await admin("POST", "/api/v1/admin/accounts", { name: "node-embeddings" });
-  const credit = { amount: "1", reason: "test", idempotency_key: `first-${account.id}` };
-  await admin("POST", `/api/v1/admin/accounts/${account.id}/credits`, credit);
-  const { key } = await admin("POST", "/api/v1/keys", { name: "node-embeddings", account_id: account.id });
+  const { id, key } = await newAccount("node-embeddings");
   const client = new OpenAI({ apiKey: key, baseURL: `${TOLLGATE_URL}/api/v1`, maxRetries: 0, timeout: 30_000 });
   const openrouter = new OpenRouter({ apiKey: key, serverURL: `${TOLLGATE_URL}/api/v1`, retryConfig: { strategy: "none" }, timeoutMs: 30_000 });
-  return { id: account.id, client, openrouter };
+  return { id, client, openrouter };
 }
 
-/** What was charged in nano-dollars, by generation, once nothing is held or pending. */
-async function charges({ id }) {
-  for (let turn = 0; ; turn += 1) {
-    const { data } = await admin("GET", `/api/v1/admin/accounts/${id}`);
-    if (data.held === 0 && data.pending === 0) break;
-    assert.ok(turn < 1000, `still held or pending: ${JSON.stringify(data)}`);
-    await wait(20);
-  }
-  const { data } = await admin("GET", `/api/v1/admin/accounts/${id}/transactions`);
-  return Object.fromEntries(data.filter((row) => row.kind === "usage").map((row) => [row.generation_id, -nanos(row.amount)]));
-}
-
-const nanos = (amount) => Math.round(amount * 1e9);
 const floats = (vector) => Array.from(vector);
 
 test("an answer says what it cost, and its vectors are the ones that were made", async () => {

@@ -5,25 +5,15 @@ import { test } from "node:test";
 
 import Anthropic from "@anthropic-ai/sdk";
 
-const { TOLLGATE_URL, TOLLGATE_MANAGEMENT_KEY } = process.env;
+import { newAccount } from "./customer.js";
+
+const { TOLLGATE_URL } = process.env;
 const FAMILIES = ["claude", "mock"];
 const ASK = { max_tokens: 200, messages: [{ role: "user", content: "hello" }] };
 
-async function admin(path, body) {
-  const answer = await fetch(TOLLGATE_URL + path, {
-    method: "POST",
-    headers: { authorization: `Bearer ${TOLLGATE_MANAGEMENT_KEY}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  assert.ok(answer.ok, `${path}: ${answer.status}`);
-  return answer.json();
-}
-
 /** The SDK's client of a new account with credit. */
-async function customer(amount = "1") {
-  const { data: account } = await admin("/api/v1/admin/accounts", { name: "node-anthropic" });
-  await admin(`/api/v1/admin/accounts/${account.id}/credits`, { amount, reason: "test", idempotency_key: `first-${account.id}` });
-  const { key } = await admin("/api/v1/keys", { name: "node-anthropic", account_id: account.id });
+async function customer(amount) {
+  const { key } = await newAccount("node-anthropic", amount);
   return new Anthropic({ apiKey: key, baseURL: `${TOLLGATE_URL}/api`, maxRetries: 0, timeout: 30_000 });
 }
 

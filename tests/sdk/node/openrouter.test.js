@@ -5,6 +5,8 @@ import { test } from "node:test";
 
 import { OpenRouter } from "@openrouter/sdk";
 
+import { newAccount } from "./customer.js";
+
 const { TOLLGATE_URL, TOLLGATE_MANAGEMENT_KEY } = process.env;
 const BOUNDS = { retryConfig: { strategy: "none" }, timeoutMs: 30_000 };
 const SETTLE_MS = 20_000;
@@ -12,22 +14,10 @@ const SETTLE_MS = 20_000;
 const client = (apiKey) => new OpenRouter({ apiKey, serverURL: `${TOLLGATE_URL}/api/v1`, ...BOUNDS });
 const management = client(TOLLGATE_MANAGEMENT_KEY);
 
-async function admin(path, body) {
-  const answer = await fetch(TOLLGATE_URL + path, {
-    method: "POST",
-    headers: { authorization: `Bearer ${TOLLGATE_MANAGEMENT_KEY}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  assert.ok(answer.ok, `${path}: ${answer.status}`);
-  return answer.json();
-}
-
 /** A new account with credit, and the SDK's client of its key. */
 async function customer() {
-  const { data: account } = await admin("/api/v1/admin/accounts", { name: "node-openrouter" });
-  await admin(`/api/v1/admin/accounts/${account.id}/credits`, { amount: "1", reason: "test", idempotency_key: `first-${account.id}` });
-  const { key, data } = await admin("/api/v1/keys", { name: "node-openrouter", account_id: account.id });
-  return { sdk: client(key), hash: data.hash, account: account.id };
+  const { id, key, hash } = await newAccount("node-openrouter");
+  return { sdk: client(key), hash, account: id };
 }
 
 const ask = (sdk, model, more = {}) =>

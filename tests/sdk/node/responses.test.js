@@ -8,26 +8,14 @@ import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-const { TOLLGATE_URL, TOLLGATE_MANAGEMENT_KEY } = process.env;
+import { newAccount } from "./customer.js";
+
+const { TOLLGATE_URL } = process.env;
 const FAMILIES = ["claude", "mock"];
 const TOOLS = [{ type: "function", name: "get_weather", parameters: { type: "object", properties: {} }, strict: false }];
 
-async function admin(path, body) {
-  const answer = await fetch(TOLLGATE_URL + path, {
-    method: "POST",
-    headers: { authorization: `Bearer ${TOLLGATE_MANAGEMENT_KEY}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  assert.ok(answer.ok, `${path}: ${answer.status}`);
-  return answer.json();
-}
-
 /** The key of a new account with credit. */
-async function newKey(amount = "1") {
-  const { data: account } = await admin("/api/v1/admin/accounts", { name: "node-responses" });
-  await admin(`/api/v1/admin/accounts/${account.id}/credits`, { amount, reason: "test", idempotency_key: `first-${account.id}` });
-  return (await admin("/api/v1/keys", { name: "node-responses", account_id: account.id })).key;
-}
+const newKey = async (amount) => (await newAccount("node-responses", amount)).key;
 
 const clientOf = (apiKey) => new OpenAI({ apiKey, baseURL: `${TOLLGATE_URL}/v1`, maxRetries: 0, timeout: 30_000 });
 const customer = async (amount) => clientOf(await newKey(amount));
