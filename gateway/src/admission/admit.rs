@@ -11,14 +11,9 @@ use crate::app::App;
 use crate::control::catalog::{Endpoint, Key};
 use crate::http::chat::ChatRequest;
 use crate::http::error::ApiError;
-use crate::metering::{PromptTokens, prompt_tokens_max};
+use crate::metering::{PromptTokens, TEXT_BYTES_PER_TOKEN, TEXT_BYTES_PER_TOKEN_MOST, prompt_tokens_max};
 use crate::metrics::REFUSALS_TOTAL;
 use crate::routing::{Plan, PromptSize};
-
-/// Bytes of prompt text that make one token, on average: for what a crash leaves to be charged.
-const BYTES_PER_TOKEN: u64 = 4;
-/// No text has more bytes to a token: a prompt is at least so long.
-const BYTES_PER_TOKEN_MOST: u64 = 12;
 
 /// A request that may start.
 #[derive(Debug, Clone, Copy)]
@@ -165,9 +160,9 @@ pub fn prompt_size(request: &ChatRequest<'_>) -> PromptSize {
     let messages = request.messages.get();
     let tokens_max = prompt_tokens_max(messages, &read_too);
     let text_bytes = (messages.len() + read_too.iter().map(|raw| raw.len()).sum::<usize>()) as u64;
-    let expected = (text_bytes / BYTES_PER_TOKEN).min(tokens_max.total());
-    let bytes_least = text_bytes.min(tokens_max.text.saturating_mul(BYTES_PER_TOKEN));
-    PromptSize { tokens_max, expected, tokens_least: bytes_least / BYTES_PER_TOKEN_MOST }
+    let expected = (text_bytes / TEXT_BYTES_PER_TOKEN).min(tokens_max.total());
+    let bytes_least = text_bytes.min(tokens_max.text.saturating_mul(TEXT_BYTES_PER_TOKEN));
+    PromptSize { tokens_max, expected, tokens_least: bytes_least / TEXT_BYTES_PER_TOKEN_MOST }
 }
 
 /// What a request can cost at an endpoint.

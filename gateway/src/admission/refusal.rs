@@ -162,12 +162,12 @@ fn never_within(whose: &str, tokens: u64, limit: u64) -> ApiError {
         .with_metadata("required", tokens)
 }
 
-/// What the balance would pay for, in words, where it pays for anything.
 /// What a client can do about a request that costs too much.
 pub const fn ask_for_less(has_output: bool) -> &'static str {
     if has_output { "ask for fewer max_tokens" } else { "send fewer inputs at once" }
 }
 
+/// What the balance would pay for, in words, where it pays for anything.
 fn affordable(estimate: &Estimate, balance: NanoUsd) -> String {
     match estimate.affordable_output_tokens(balance).filter(|_| estimate.has_output()) {
         Some(tokens) if tokens > 1 => format!(", which pays for {tokens} output tokens"),

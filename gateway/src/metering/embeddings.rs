@@ -9,7 +9,7 @@ use schemas::{Usage, UsageSource};
 
 use super::anomalies::UsageAnomalies;
 use super::count::{count_text, unescape};
-use super::estimate::{PromptTokens, text_tokens_max};
+use super::estimate::{PromptTokens, TEXT_BYTES_PER_TOKEN, TEXT_BYTES_PER_TOKEN_MOST, text_tokens_max};
 use super::prompt::walk_parts;
 use super::usage::ReportedUsage;
 use crate::wire::Encoding;
@@ -17,9 +17,6 @@ use crate::wire::members::{elements, members};
 
 /// Marks that a model puts around a text.
 const TOKENS_AROUND: u64 = 4;
-/// Bytes of text that make one token, on average, and at most.
-const BYTES_PER_TOKEN: u64 = 4;
-const BYTES_PER_TOKEN_MOST: u64 = 12;
 
 /// What a request wants embedded, measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +93,8 @@ impl EmbeddingsInput {
                 Input::Text(text) => {
                     let most = text_tokens_max(text).saturating_add(TOKENS_AROUND);
                     size.tokens_max.text = size.tokens_max.text.saturating_add(most);
-                    size.tokens_expected += (text.len() as u64 / BYTES_PER_TOKEN).clamp(1, most);
-                    text.len() as u64 / BYTES_PER_TOKEN_MOST
+                    size.tokens_expected += (text.len() as u64 / TEXT_BYTES_PER_TOKEN).clamp(1, most);
+                    text.len() as u64 / TEXT_BYTES_PER_TOKEN_MOST
                 }
                 Input::Tokens(tokens) => {
                     size.tokens_max.text = size.tokens_max.text.saturating_add(*tokens);

@@ -21,6 +21,10 @@ pub const TOOLS_TOKENS: u64 = 600;
 pub const IMAGE_TOKENS_MAX: u64 = 4_800;
 /// One image at `"detail":"low"`: OpenAI 85, Gemini 258.
 pub const IMAGE_LOW_TOKENS_MAX: u64 = 300;
+/// Bytes of text that make one token, on average.
+pub const TEXT_BYTES_PER_TOKEN: u64 = 4;
+/// No text has more bytes to a token: it has at least so many.
+pub const TEXT_BYTES_PER_TOKEN_MOST: u64 = 12;
 /// Sound is at most 32 tokens a second (Gemini). WAV has at least 8,000 bytes a second.
 pub const WAV_BYTES_PER_TOKEN: u64 = 250;
 /// Compressed speech has at least 2,000 bytes a second.

@@ -19,7 +19,7 @@ pub mod usage_json;
 
 pub use anomalies::UsageAnomalies;
 pub use embeddings::{EmbeddingsInput, embeddings_usage};
-pub use estimate::{PromptTokens, prompt_tokens_max};
+pub use estimate::{PromptTokens, TEXT_BYTES_PER_TOKEN, TEXT_BYTES_PER_TOKEN_MOST, prompt_tokens_max};
 pub use stream_meter::{Observed, StreamMeter};
 pub use usage::usage_from_openai;
 pub use usage_json::{embeddings_usage_json, usage_json};

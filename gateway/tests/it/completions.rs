@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::routing::{Answer, Gateway, MODEL, channel};
+use crate::routing::{Answer, Gateway, MODEL, channel, with};
 
 /// An upstream that uses its cache and answers in ten pieces.
 const SCRIPT: &str = "chunks=10&cached_tokens=4";
@@ -74,6 +74,33 @@ async fn a_stream_that_breaks_says_so_in_the_last_chunk() {
     let chunks = chunks(&answer);
     let failed = chunks.iter().find(|chunk| chunk.get("error").is_some()).expect("a chunk that tells the error");
     assert_eq!((&failed["object"], &failed["choices"][0]["finish_reason"]), (&json!("text_completion"), &json!("error")));
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn what_chat_can_do_it_can_as_well() {
+    let embedder = json!({ "models": [{
+        "id": "acme/embed", "upstream": "mock", "output_modalities": ["embeddings"], "price": { "prompt": "1", "completion": "0" },
+    }] });
+    let channels = vec![channel("main", 0, "chunks=4&logprobs=1"), with(channel("embeds", 0, ""), embedder)];
+    let gateway = Gateway::open(channels).await;
+    let both = ask(&gateway, json!({ "n": 2, "best_of": 2, "logprobs": 1 })).await;
+    let choices = both.json["choices"].as_array().unwrap();
+    assert_eq!(choices.iter().map(|choice| choice["index"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1]);
+    let logprobs = &choices[0]["logprobs"];
+    let tokens: Vec<&str> = logprobs["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
+    assert_eq!(tokens.concat(), choices[0]["text"].as_str().unwrap());
+    let offsets: Vec<usize> = (0..tokens.len()).map(|place| tokens[..place].concat().chars().count()).collect();
+    assert_eq!(logprobs["text_offset"], json!(offsets));
+    assert_eq!(logprobs["token_logprobs"].as_array().unwrap().len(), tokens.len());
+    let body = json!({ "model": MODEL, "prompt": "Say hello", "max_tokens": 50 });
+    let once = [("idempotency-key", "completion-1")];
+    let first = gateway.send("/v1/completions", gateway.books.inference(), &once, &body).await;
+    let again = gateway.send("/v1/completions", gateway.books.inference(), &once, &body).await;
+    assert_eq!((first.status, again.status), (StatusCode::OK, StatusCode::CONFLICT), "{}", again.text);
+    let embeds = ask(&gateway, json!({ "model": "acme/embed" })).await;
+    assert_eq!((embeds.status, embeds.error()["param"].as_str()), (StatusCode::BAD_REQUEST, Some("model")), "{}", embeds.text);
+    assert_eq!(gateway.upstream_count("requests").await, 2);
     gateway.close().await;
 }
 

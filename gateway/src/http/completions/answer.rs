@@ -89,7 +89,8 @@ struct TextChoice<'a> {
 struct TextLogprobs<'a> {
     tokens: Vec<&'a str>,
     token_logprobs: Vec<&'a RawValue>,
-    top_logprobs: Vec<BTreeMap<&'a str, &'a RawValue>>,
+    /// None where no alternatives were asked for.
+    top_logprobs: Option<Vec<BTreeMap<&'a str, &'a RawValue>>>,
     text_offset: Vec<usize>,
 }
 
@@ -137,15 +138,15 @@ impl Completions {
 }
 
 impl Logprobs<'_> {
-    fn texts(&self, offset: &mut usize) -> TextLogprobs<'_> {
+    fn texts<'a>(&'a self, offset: &mut usize) -> TextLogprobs<'a> {
         TextLogprobs {
             tokens: self.content.iter().map(|token| token.token.as_str()).collect(),
             token_logprobs: self.content.iter().map(|token| token.logprob).collect(),
-            top_logprobs: self
-                .content
-                .iter()
-                .map(|token| token.top_logprobs.iter().map(|other| (other.token.as_str(), other.logprob)).collect())
-                .collect(),
+            top_logprobs: self.content.iter().any(|token| !token.top_logprobs.is_empty()).then(|| {
+                let alternatives =
+                    |token: &'a Token<'_>| token.top_logprobs.iter().map(|other| (other.token.as_str(), other.logprob)).collect();
+                self.content.iter().map(alternatives).collect()
+            }),
             text_offset: self
                 .content
                 .iter()
