@@ -74,7 +74,7 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
   const tokens = (count: number | null | undefined) => (count ? formatTokens(count, i18n.language) : '–');
   const rows: { name: string; of: (model: Model) => React.ReactNode }[] = [
     { name: t('models.input'), of: (model) => <PerMillion perToken={model.pricing.prompt} /> },
-    { name: t('models.output'), of: (model) => <PerMillion perToken={model.pricing.completion} /> },
+    { name: t('models.output'), of: (model) => answers(model) && <PerMillion perToken={model.pricing.completion} /> },
     { name: t('models.cache_read'), of: (model) => <PerMillion perToken={model.pricing.input_cache_read} /> },
     { name: t('models.context_title'), of: (model) => tokens(model.context_length) },
     { name: t('models.output_title'), of: (model) => tokens(model.top_provider?.max_completion_tokens) },

@@ -44,7 +44,7 @@ export function ModelCard({ model }: { model: Model }) {
         )}
         <dl className={classes.prices}>
           <Price label={t('models.input')} perToken={pricing.prompt} />
-          <Price label={t('models.output')} perToken={pricing.completion} />
+          {answers(model) && <Price label={t('models.output')} perToken={pricing.completion} />}
           {differs(pricing.input_cache_read, pricing.prompt) && (
             <Price label={t('models.cache_read')} perToken={pricing.input_cache_read} small />
           )}

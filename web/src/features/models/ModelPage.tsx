@@ -120,7 +120,7 @@ function Prices({ model }: { model: Model }) {
   const { pricing } = model;
   const rows = [
     [t('models.input'), pricing.prompt],
-    [t('models.output'), pricing.completion],
+    [t('models.output'), answers(model) ? pricing.completion : undefined],
     [t('models.cache_read'), pricing.input_cache_read],
     [t('models.cache_write'), pricing.input_cache_write],
     [t('price.reasoning'), pricing.internal_reasoning],

@@ -7,7 +7,7 @@ import { formatTokens } from '../../ui/tokens';
 import { useComparison } from './comparison';
 import classes from './models.module.css';
 import { PerMillion } from './Price';
-import { modalities } from './select';
+import { answers, modalities } from './select';
 
 export function ModelTable({ models }: { models: readonly Model[] }) {
   const { t, i18n } = useTranslation();
@@ -41,7 +41,7 @@ export function ModelTable({ models }: { models: readonly Model[] }) {
           key: 'output',
           header: t('models.output'),
           numeric: true,
-          cell: (model) => <PerMillion perToken={model.pricing.completion} />,
+          cell: (model) => answers(model) && <PerMillion perToken={model.pricing.completion} />,
         },
         {
           key: 'context',

@@ -1,6 +1,7 @@
 -- What an account's hash holds, and the steps every script shares. Fields: 'a' the sums, 'k'<key> a key,
 -- 'e'<request> an entry. Layouts are `encode.rs`; transitions are `protocol/account`, step by step.
--- **A script reads, decides in local variables, and writes last**: an error leaves nothing half done.
+-- **A script reads, decides in local variables, and writes last**: an error leaves nothing half done. What is written before (a key
+-- first seen, one hold of many) is whole by itself.
 -- The byte of an entry that says whether it counts for the account's tokens has 2 added where it counts as free: builds before that
 -- read it, too.
 -- KEYS 1 gate, 2 due, 3 pending, 4 tombstones, 5 accounts, 6 the account.

@@ -1,6 +1,7 @@
 -- Exact 64-bit amounts: Lua's numbers are doubles, exact to 2^53 only. An amount is a number while every one of the script is below
--- that; the first that is not stops the script before it has written, and it begins again with amounts as {high, low}, worth
--- high * 2^32 + low with 0 <= low < 2^32 (`run` in account.lua). Beginning with pairs would cost a table for every step.
+-- that. The first that is not stops the script, and it begins again with amounts as {high, low}, worth high * 2^32 + low with
+-- 0 <= low < 2^32 (`run` in account.lua). **What a script has written by then it must be able to write once more.** Beginning with
+-- pairs would cost a table for every step.
 -- An amount travels as eight big-endian bytes ('i4I4'), never as a number.
 local TWO32, HIGH_MAX, HIGH_MIN, EXACT = 4294967296, 2147483647, -2147483648, 9007199254740992
 local OVERFLOW, WIDE = {}, {}
