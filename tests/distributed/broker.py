@@ -15,48 +15,57 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 
+from routes import Routes  # noqa: E402
 from servers import Server, answers, free_port, installed  # noqa: E402
 
 NAMES = ["nats-1", "nats-2", "nats-3"]
 STREAM = "USAGE"
-CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\n'
+SYSTEM_USER, SYSTEM_PASSWORD = "system", "of the tests"
+CONNECT = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True}
+SYSTEM = {"user": SYSTEM_USER, "pass": SYSTEM_PASSWORD}
 ANSWER_SECONDS = 10
 LEADER_SECONDS = 60
 
 
-def nats_servers() -> list[Server]:
-    """Three servers that know each other, for a `servers.Stack`."""
+def nats_servers() -> tuple[list[Server], Routes]:
+    """Three servers that know each other, for a `servers.Stack`, and the ways between them."""
     cluster = {name: free_port() for name in NAMES}
-    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in cluster.values())
+    routes = Routes(cluster)
+    return [nats_server(name, cluster[name], routes.of(name)) for name in NAMES], routes
 
-    def server(name: str) -> Server:
-        def prepare(folder: Path, port: int, _password: str) -> None:
-            (folder / "nats.conf").write_text(
-                f'listen: "127.0.0.1:{port}"\nserver_name: "{name}"\n'
-                f'jetstream {{\n  store_dir: "{folder / "data"}"\n  sync_interval: always\n}}\n'
-                f'cluster {{\n  name: "tollgate"\n  listen: "127.0.0.1:{cluster[name]}"\n  routes: [{routes}]\n}}\n'
-            )
 
-        return Server(
-            name,
-            "",
-            lambda folder, _port, _password: [str(installed() / "bin" / "nats-server"), "-c", str(folder / "nats.conf")],
-            lambda port, _password: f"nats://127.0.0.1:{port}",
-            lambda port: answers(port, b"", b"INFO"),
-            prepare,
+def nats_server(name: str, cluster_port: int, others: list[str]) -> Server:
+    quoted = ", ".join(f'"{url}"' for url in others)
+
+    def prepare(folder: Path, port: int, _password: str) -> None:
+        (folder / "nats.conf").write_text(
+            f'listen: "127.0.0.1:{port}"\nserver_name: "{name}"\n'
+            f'jetstream {{\n  store_dir: "{folder / "data"}"\n  sync_interval: always\n}}\n'
+            # Servers tell each other of a third one's address: it must not be a way around the proxies.
+            f'cluster {{\n  name: "tollgate"\n  listen: "127.0.0.1:{cluster_port}"\n  advertise: "127.0.0.1:1"\n'
+            f"  routes: [{quoted}]\n}}\n"
+            # Who may remove a server from the cluster; everybody else comes without a name, as the roles do.
+            f'accounts {{\n  $SYS {{ users: [{{ user: "{SYSTEM_USER}", password: "{SYSTEM_PASSWORD}" }}] }}\n}}\n'
         )
 
-    return [server(name) for name in NAMES]
+    return Server(
+        name,
+        "",
+        lambda folder, _port, _password: [str(installed() / "bin" / "nats-server"), "-c", str(folder / "nats.conf")],
+        lambda port, _password: f"nats://127.0.0.1:{port}",
+        lambda port: answers(port, b"", b"INFO"),
+        prepare,
+    )
 
 
 class Broker:
     """One connection to one server. Everything it sends is acknowledged, or an error."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, who: dict[str, str] | None = None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS)
         self.file = self.socket.makefile("rb")
         self.file.readline()
-        self.socket.sendall(CONNECT + b"SUB _INBOX.tests.* 1\r\n")
+        self.socket.sendall(b"CONNECT " + json.dumps(CONNECT | (who or {})).encode() + b"\r\nSUB _INBOX.tests.* 1\r\n")
         self.count = 0
 
     def __enter__(self) -> "Broker":

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "crash"), str(ROOT / "
 
 import broker  # noqa: E402
 from balances import Balances  # noqa: E402
-from servers import SERVERS, is_running  # noqa: E402
+from servers import SERVERS, free_port, is_running  # noqa: E402
 from stack import SURROUNDINGS, Api, Channel, MockProvider, Tollgate  # noqa: E402
 
 # scripts/stack.py has the name of tests/stack.py.
@@ -41,10 +41,22 @@ class Replicated(Deployment):
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
-        self.brokers = broker.nats_servers()
+        self.brokers, self.routes = broker.nats_servers()
+        self.spares: list = []
+        self.spares_made = 0
 
     def all_servers(self) -> list:
-        return [server for server in SERVERS if server.name != "nats"] + self.brokers
+        return [server for server in SERVERS if server.name != "nats"] + self.brokers + self.spares
+
+    def spare_broker(self) -> str:
+        """The name of a fourth server, to be started. A new one every time: the cluster does not take one back that was removed."""
+        self.spares_made += 1
+        name = f"nats-{len(broker.NAMES) + self.spares_made}"
+        self.spares = [broker.nats_server(name, free_port(), self.routes.to_all())]
+        return name
+
+    def forget_spare(self) -> None:
+        self.spares = []
 
     def start_servers(self) -> None:
         self.servers.up(self.all_servers())
@@ -183,6 +195,16 @@ class Cluster:
 
     def server_folder(self, name: str) -> Path:
         return self.tollgate.deployment.servers.folder / name
+
+    def pause_server(self, name: str) -> None:
+        os.kill(self.tollgate.deployment.servers.entries[name]["pid"], signal.SIGSTOP)
+
+    def resume_server(self, name: str) -> None:
+        os.kill(self.tollgate.deployment.servers.entries[name]["pid"], signal.SIGCONT)
+
+    def running_brokers(self) -> list[str]:
+        entries = self.tollgate.deployment.servers.entries
+        return [name for name in entries if name.startswith("nats-") and is_running(entries[name])]
 
     def kill_brokers(self) -> None:
         for name in broker.NAMES:

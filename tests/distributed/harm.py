@@ -17,6 +17,7 @@ import broker
 from balances import copy_files, put_files_back
 from cluster import GATEWAYS, Cluster
 from points import kill_at, points_of
+from replicas import POSITION, ReplicaHarm
 from spool import terminals
 
 NATS_SECONDS = float(os.environ.get("FAULT_NATS_SECONDS") or 6)
@@ -27,7 +28,6 @@ EVENTS = 120
 INSERTS = 2
 TAKE_OVERS = 2
 TWO_LEDGERS_FLUSHES = 4
-POSITION = "tollgate_ledger_position"
 ACTIVE = "tollgate_ledger_active"
 #: Entries of the log that no reader can make sense of.
 POISON = [
@@ -41,12 +41,12 @@ POISON = [
 ]
 
 
-class Harm:
+class Harm(ReplicaHarm):
     """What can be done to a cluster. `told` says more about the fault that was caused last."""
 
     ALL = [
         "roles", "rolling_restart", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
-        "nats", "nats_one_by_one", "messages", "poison",
+        "nats", "nats_one_by_one", "nats_parted", "nats_paused", "nats_truncated", "nats_replaced", "messages", "poison",
         "flush", "flush_two_ledgers", "redis", "restored", "restored_files",
         "postgres", "clickhouse", "clickhouse_insert",
     ]  # fmt: skip
@@ -137,17 +137,6 @@ class Harm:
             cluster.until(lambda: cluster.metric("ledger", POSITION) > before + 20, f"the books go on without {name}", 45)
             cluster.start_server(name)
         self.told = " then ".join(killed)
-
-    def stream_leader(self) -> str:
-        found: list[str] = []
-
-        def is_known() -> bool:
-            with broker.Broker(self.cluster.broker_port()) as connection:
-                found.append(connection.leader() or "")
-            return bool(found[-1])
-
-        self.cluster.until(is_known, "the stream has a leader", 45)
-        return found[-1]
 
     def messages(self, rng: random.Random) -> None:
         """What a gateway has not shipped yet comes from a second shipper first: late, in any order, some of it again and again."""
