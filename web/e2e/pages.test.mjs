@@ -28,6 +28,15 @@ after(async () => {
   await gateway?.stop();
 });
 
+/** Shows the report of provider costs, whose key is kept in memory for as long as the app is not loaded anew. */
+async function giveManagementKey(page) {
+  const field = page.locator('input[type=password]');
+  await field.fill(gateway.managementKey);
+  await field.press('Enter');
+  await page.getByRole('table').waitFor();
+  await page.locator('input[inputmode=decimal]').fill('0.01');
+}
+
 /** Goes to another page as a link does, without loading the app anew. */
 async function open(page, path) {
   await page.evaluate((address) => window.history.pushState({}, '', address), path);
@@ -73,6 +82,7 @@ async function traffic() {
     ['request', `/activity?generation=${generation}`],
     ['batch', `/admin/codes?batch=${batch.body.data.id}`],
     ['channel', `/admin/channels?channel=${channels.body.data[0].id}`],
+    ['provider-costs-report', '/finance/provider-costs?by=day', giveManagementKey],
   ];
 }
 
@@ -94,6 +104,7 @@ const PAGES = [
   '/settings/devices',
   '/finance',
   '/finance/audit',
+  '/finance/provider-costs',
   '/admin/channels',
   '/admin/models',
   '/admin/accounts',
@@ -118,8 +129,9 @@ describe('every page', { concurrency: 2 }, () => {
         await page.reload();
         await page.waitForFunction((wanted) => document.documentElement.lang === wanted, language);
         const faults = [];
-        for (const [name, path] of [...PAGES, ...details]) {
+        for (const [name, path, act] of [...PAGES, ...details]) {
           await open(page, path);
+          await act?.(page);
           for (const width of WIDTHS) {
             await page.setViewportSize({ width, height: width < 500 ? 844 : 900 });
             await settled(page);

@@ -1,6 +1,9 @@
 // The parts of the API's answers that the pages show. Amounts are decimal text, see exact_json.ts.
 
 import type { DecimalText } from '../money/decimal';
+import type { components } from './openapi';
+
+type Schemas = components['schemas'];
 
 export interface Model {
   id: string;
@@ -84,3 +87,17 @@ export interface Endpoint {
   latency_last_30m?: { p50: DecimalText } | null;
   throughput_last_30m?: { p50: DecimalText } | null;
 }
+
+type Exactly<T, Amounts extends keyof T> = Omit<T, Amounts> & Record<Amounts, DecimalText>;
+
+export type CostSums = Exactly<Schemas['CostSums'], 'cost' | 'estimated_cost'>;
+export type TokenKind = keyof Schemas['TokensByKind'];
+
+/** What one model of one channel cost in a day or month. All three names are empty where nobody knows whom was asked. */
+export type ProviderCost = CostSums & Record<'period' | 'channel' | 'provider' | 'model', string>;
+
+export type ProviderCostReport = Omit<Schemas['ProviderCostReport'], 'rows' | 'total' | 'books' | 'invoice'> & {
+  rows: ProviderCost[];
+  total: CostSums;
+  books: Exactly<Schemas['BooksView'], 'provider_cost' | 'difference'>;
+};

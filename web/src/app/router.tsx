@@ -23,6 +23,7 @@ import {
   modelList,
   modelSearch,
   modelsSearch,
+  providerCostsSearch,
   rankingsSearch,
   signInSearch,
 } from './search';
@@ -138,6 +139,12 @@ const routes = [
     getParentRoute: () => root,
     path: '/finance/audit',
     component: page(() => import('../features/finance/FinancePage'), 'AuditPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/finance/provider-costs',
+    validateSearch: providerCostsSearch,
+    component: page(() => import('../features/finance/FinancePage'), 'ProviderCostsPage'),
   }),
   createRoute({
     getParentRoute: () => root,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { activitySearch, creditsSearch, modelsSearch, requestFilters } from './search';
+import { activitySearch, creditsSearch, modelsSearch, providerCostsSearch, requestFilters } from './search';
 
 it('takes from an address only what a page understands', () => {
   expect(creditsSearch({ kind: 'topup', from: '2026-11-01', to: 'soon', generation: '' })).toEqual({
@@ -19,4 +19,14 @@ it('takes from an address only what a page understands', () => {
     free: true,
   });
   expect(modelsSearch({ q: 'x'.repeat(1000) })).toEqual({});
+});
+
+it('takes no amount that was read as a number', () => {
+  const invoiced = '9000000000.123456789';
+  expect(providerCostsSearch({ invoiced, by: 'day', from: '2026-11-01' })).toEqual({
+    invoiced,
+    by: 'day',
+    from: '2026-11-01',
+  });
+  expect(providerCostsSearch({ invoiced: 1234.56, by: 'hour' })).toEqual({});
 });

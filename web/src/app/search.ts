@@ -74,6 +74,18 @@ export const financeSearch = (raw: Raw) =>
     generation: text(raw.generation),
   });
 
+export const providerCostsSearch = (raw: Raw) =>
+  present({
+    from: day(raw.from),
+    to: day(raw.to),
+    by: oneOf(raw.by, ['day'] as const),
+    provider: text(raw.provider),
+    channel: text(raw.channel),
+    // The router reads bare digits as a number, which may have lost some: the app writes text.
+    invoiced: typeof raw.invoiced === 'string' ? text(raw.invoiced) : undefined,
+  });
+export type ProviderCostsSearch = ReturnType<typeof providerCostsSearch>;
+
 export const adminSearch = (raw: Raw) =>
   present({ channel: text(raw.channel), batch: text(raw.batch), account: text(raw.account) });
 

@@ -6,6 +6,7 @@ import { Guard } from '../session/Guard';
 import { MONEY_READERS, useViewer } from '../session/store';
 import { AccountAudit, AuditSection } from './AuditSection';
 import { LedgerBrowser } from './LedgerBrowser';
+import { ProviderCosts } from './ProviderCosts';
 
 const ledger = getRouteApi('/finance');
 
@@ -46,16 +47,43 @@ export function AuditPage() {
   );
 }
 
-function Header({ section }: { section: 'ledger' | 'audit' }) {
+/** What providers should have invoiced, for those who pay them. */
+export function ProviderCostsPage() {
+  return (
+    <Guard admin>
+      {() => (
+        <>
+          <Header section="provider-costs" />
+          <ProviderCosts />
+        </>
+      )}
+    </Guard>
+  );
+}
+
+function Header({ section }: { section: 'ledger' | 'audit' | 'provider-costs' }) {
   const { t } = useTranslation();
+  const isAdmin = useViewer()?.isAdmin ?? false;
   return (
     <>
-      <PageHeader title={t('finance.title')} lead={t('finance.lead')} />
+      <PageHeader
+        title={t('finance.title')}
+        lead={t(section === 'provider-costs' ? 'provider_costs.lead' : 'finance.lead')}
+      />
       <SectionTabs
         label={t('finance.title')}
         sections={[
           { to: '/finance', label: t('finance.ledger'), active: section === 'ledger' },
           { to: '/finance/audit', label: t('finance.audit'), active: section === 'audit' },
+          ...(isAdmin
+            ? [
+                {
+                  to: '/finance/provider-costs',
+                  label: t('provider_costs.title'),
+                  active: section === 'provider-costs',
+                },
+              ]
+            : []),
         ]}
       />
     </>
