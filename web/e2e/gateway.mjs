@@ -51,6 +51,12 @@ price = { prompt = "3.00", completion = "15.00", cache_read = "0.30" }
 id = "demo/free"
 context_length = 8192
 price = "free"
+
+[[channels.models]]
+id = "demo/embed"
+context_length = 8192
+output_modalities = ["embeddings"]
+price = { prompt = "0.02", completion = "0" }
 `;
 
 /** Starts a gateway, with more of a configuration if wanted, and waits until it can take requests. */

@@ -51,6 +51,12 @@ async function traffic() {
     assert.equal(answer.status, 200, await answer.clone().text());
     generation = (await answer.json()).id;
   }
+  const embedded = await fetch(`${gateway.url}/api/v1/embeddings`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${gateway.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'demo/embed', input: ['a text', 'another text'] }),
+  });
+  assert.equal(embedded.status, 200, await embedded.clone().text());
   const { page, context } = await openPage(browser, { url: gateway.url });
   await signIn(page, ADMIN);
   const batch = await api(page, 'POST', '/api/app/admin/codes', { amount: '5.00', count: 3, note: 'Workshop' });
@@ -80,6 +86,7 @@ async function traffic() {
   await context.close();
   return [
     ['request', `/activity?generation=${generation}`],
+    ['request-embedded', `/activity?generation=${embedded.headers.get('x-generation-id')}`],
     ['batch', `/admin/codes?batch=${batch.body.data.id}`],
     ['channel', `/admin/channels?channel=${channels.body.data[0].id}`],
     ['provider-costs-report', '/finance/provider-costs?by=day', giveManagementKey],
@@ -91,6 +98,7 @@ const PAGES = [
   '/models',
   '/models?view=table',
   '/models/demo/thorough',
+  '/models/demo/embed',
   '/compare?models=demo/quick,demo/thorough',
   '/rankings',
   '/playground',

@@ -2,7 +2,7 @@
 
 import { useTranslation } from 'react-i18next';
 
-type Group = 'act' | 'actor' | 'audited' | 'book' | 'error_type' | 'ledger_event';
+type Group = 'act' | 'actor' | 'api_type' | 'audited' | 'book' | 'error_type' | 'ledger_event' | 'modality';
 
 /** Says words of a group in the reader's language; a word that is not known there stays as it came. */
 export function useWords(group: Group): (word: string) => string {

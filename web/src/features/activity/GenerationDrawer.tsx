@@ -99,6 +99,11 @@ function Summary({ data }: { data: GenerationDetail }) {
   );
 }
 
+/** Vectors are no tokens that came out. */
+function embeds(data: GenerationDetail): boolean {
+  return data.route?.api_type === 'embeddings';
+}
+
 function Tokens({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
   const count = (tokens: number) => formatCount(tokens, i18n.language);
@@ -112,7 +117,7 @@ function Tokens({ data }: { data: GenerationDetail }) {
             {count(cached)}
           </Fact>
         )}
-        <Fact label={t('generation.output')}>{count(completion)}</Fact>
+        {!embeds(data) && <Fact label={t('generation.output')}>{count(completion)}</Fact>}
         {!!reasoning && (
           <Fact label={t('generation.reasoning')} sub>
             {count(reasoning)}
@@ -126,6 +131,7 @@ function Tokens({ data }: { data: GenerationDetail }) {
 /** Who asked, how, and under which price. */
 function Origin({ data }: { data: GenerationDetail }) {
   const { t } = useTranslation();
+  const interfaceName = useWords('api_type');
   const finish = [data.finish_reason, data.native_finish_reason].filter(Boolean);
   return (
     <Facts>
@@ -135,7 +141,7 @@ function Origin({ data }: { data: GenerationDetail }) {
         <>
           <Fact label={t('activity.asked_for')}>{data.route.requested_model}</Fact>
           <Fact label={t('activity.interface')}>
-            {data.route.api_type}
+            {interfaceName(data.route.api_type)}
             {data.streamed ? ` · ${t('activity.streamed')}` : ''}
           </Fact>
         </>

@@ -65,11 +65,12 @@ export function GenerationList({ account }: { account: string }) {
             key: 'tokens',
             header: t('activity.tokens'),
             numeric: true,
-            cell: (row) =>
-              t('activity.in_out', {
-                input: formatCompact(row.tokens.prompt, i18n.language),
-                output: formatCompact(row.tokens.completion, i18n.language),
-              }),
+            cell: (row) => {
+              const input = formatCompact(row.tokens.prompt, i18n.language);
+              // Embeddings have no output, and what failed has none.
+              if (row.tokens.completion === 0) return input;
+              return t('activity.in_out', { input, output: formatCompact(row.tokens.completion, i18n.language) });
+            },
           },
           {
             key: 'time',

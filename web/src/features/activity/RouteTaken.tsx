@@ -40,7 +40,8 @@ export function RouteTaken({ data }: { data: GenerationDetail }) {
 export function Timings({ data }: { data: GenerationDetail }) {
   const { t, i18n } = useTranslation();
   const total = data.timings?.total_ms ?? data.latency_ms ?? 0;
-  const first = data.time_to_first_token_ms;
+  // An answer that comes whole has no first token apart from the others.
+  const first = data.streamed === false ? null : data.time_to_first_token_ms;
   const waiting = first ?? total;
   const share = total > 0 ? Math.min(100, (waiting / total) * 100) : 0;
   return (
@@ -52,16 +53,18 @@ export function Timings({ data }: { data: GenerationDetail }) {
         </div>
       )}
       <dl className={classes.parts}>
-        <div>
-          <dt data-part="waiting">{t('activity.first_token')}</dt>
-          <dd>{formatDuration(first, i18n.language)}</dd>
-        </div>
-        <div>
-          <dt data-part="answering">{t('activity.answering')}</dt>
-          <dd>
-            {formatDuration(first === null ? null : (data.timings?.generation_ms ?? total - first), i18n.language)}
-          </dd>
-        </div>
+        {first !== null && (
+          <>
+            <div>
+              <dt data-part="waiting">{t('activity.first_token')}</dt>
+              <dd>{formatDuration(first, i18n.language)}</dd>
+            </div>
+            <div>
+              <dt data-part="answering">{t('activity.answering')}</dt>
+              <dd>{formatDuration(data.timings?.generation_ms ?? total - first, i18n.language)}</dd>
+            </div>
+          </>
+        )}
         <div>
           <dt>{t('activity.whole')}</dt>
           <dd>{formatDuration(total, i18n.language)}</dd>

@@ -2,7 +2,7 @@ import { Badge, Button, Group, Loader, Stack, Tabs, Text, Title } from '@mantine
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
-import { modelsQuery } from '../../api/queries';
+import { everyModelQuery, modelsQuery } from '../../api/queries';
 import { CodeBlock } from '../../ui/CodeBlock';
 import { Surface } from '../../ui/Surface';
 import { firstRequest, LANGUAGES } from './first_request';
@@ -66,7 +66,7 @@ export function HomePage() {
 /** Says whether anything can be asked at all. Silent when that is not known. */
 function ModelCount() {
   const { t } = useTranslation();
-  const models = useQuery(modelsQuery);
+  const models = useQuery(everyModelQuery);
   if (models.isPending) return <Loader size="xs" aria-label={t('common.loading')} className={classes.count ?? ''} />;
   if (models.isError) return <span className={classes.count} />;
   const count = models.data.length;

@@ -12,6 +12,7 @@ import { Figure, Figures } from '../../ui/Figure';
 import { formatCompact, formatCount } from '../../ui/numbers';
 import { Surface } from '../../ui/Surface';
 import { PerMillion } from '../models/Price';
+import { answers } from '../models/select';
 import classes from './HomePage.module.css';
 
 export function Numbers() {
@@ -87,7 +88,13 @@ function Prices({ model }: { model: Model | undefined }) {
   if (!model) return null;
   return (
     <span className={classes.dim} title={t('home.price_hint')}>
-      <PerMillion perToken={model.pricing.prompt} /> / <PerMillion perToken={model.pricing.completion} />
+      <PerMillion perToken={model.pricing.prompt} />
+      {answers(model) && (
+        <>
+          {' / '}
+          <PerMillion perToken={model.pricing.completion} />
+        </>
+      )}
     </span>
   );
 }

@@ -15,6 +15,7 @@ import { ModelName } from './ModelTable';
 import { ParameterComparison } from './Parameters';
 import { PerMillion } from './Price';
 import { answers, modalities } from './select';
+import { useModalityName } from './use_modality_name';
 
 const route = getRouteApi('/compare');
 
@@ -34,7 +35,7 @@ export function ComparePage() {
             variant="default"
             renderRoot={(props) => <Link to="/playground" search={{ models: talking.join(',') }} {...props} />}
           >
-            {t('models.try_all')}
+            {t(talking.length === 1 ? 'models.try' : 'models.try_all')}
           </Button>
         )}
       </PageHeader>
@@ -71,14 +72,18 @@ export function ComparePage() {
 
 function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: string) => void }) {
   const { t, i18n } = useTranslation();
+  const modalityName = useModalityName();
   const tokens = (count: number | null | undefined) => (count ? formatTokens(count, i18n.language) : '–');
   const rows: { name: string; of: (model: Model) => React.ReactNode }[] = [
     { name: t('models.input'), of: (model) => <PerMillion perToken={model.pricing.prompt} /> },
-    { name: t('models.output'), of: (model) => answers(model) && <PerMillion perToken={model.pricing.completion} /> },
+    {
+      name: t('models.output'),
+      of: (model) => <PerMillion perToken={answers(model) ? model.pricing.completion : null} />,
+    },
     { name: t('models.cache_read'), of: (model) => <PerMillion perToken={model.pricing.input_cache_read} /> },
     { name: t('models.context_title'), of: (model) => tokens(model.context_length) },
     { name: t('models.output_title'), of: (model) => tokens(model.top_provider?.max_completion_tokens) },
-    { name: t('models.modalities'), of: (model) => modalities(model).join(', ') || '–' },
+    { name: t('models.modalities'), of: (model) => modalities(model).map(modalityName).join(', ') || '–' },
   ];
   return (
     <Stack gap="xl">
@@ -127,7 +132,8 @@ function Comparison({ models, onRemove }: { models: Model[]; onRemove: (id: stri
           })),
         ]}
       />
-      <ParameterComparison models={models} />
+      {/* One that embeds takes none of what the others take, and would make a difference of everything. */}
+      <ParameterComparison models={models.filter(answers)} />
     </Stack>
   );
 }

@@ -11,9 +11,11 @@ import classes from './ModelCard.module.css';
 import { ModelName } from './ModelTable';
 import { PerMillion } from './Price';
 import { answers, modalities } from './select';
+import { useModalityName } from './use_modality_name';
 
 export function ModelCard({ model }: { model: Model }) {
   const { t, i18n } = useTranslation();
+  const modalityName = useModalityName();
   const { pricing } = model;
   const { ids, toggle } = useComparison();
   const maxOutput = model.top_provider?.max_completion_tokens;
@@ -21,7 +23,7 @@ export function ModelCard({ model }: { model: Model }) {
   const facts = [
     ...(model.context_length === null ? [] : [t('models.context', tokens(model.context_length))]),
     ...(maxOutput ? [t('models.max_output', tokens(maxOutput))] : []),
-    modalities(model).join(', '),
+    modalities(model).map(modalityName).join(', '),
   ].filter(Boolean);
   return (
     <Surface p="md">

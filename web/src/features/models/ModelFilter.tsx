@@ -10,12 +10,14 @@ import { SearchIcon } from '../../ui/icons';
 import { formatTokens } from '../../ui/tokens';
 import { useAddressText } from '../../ui/use_address_text';
 import { authorOf, choices, modalities } from './select';
+import { useModalityName } from './use_modality_name';
 
 const route = getRouteApi('/models');
 
 /** What to look for. All of it stands in the address, so that a search can be kept and shared. */
 export function ModelFilter({ models }: { models: readonly Model[] }) {
   const { t, i18n } = useTranslation();
+  const modalityName = useModalityName();
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const set = (change: Partial<Record<keyof ModelsSearch, string | boolean | undefined>>) =>
@@ -72,7 +74,11 @@ export function ModelFilter({ models }: { models: readonly Model[] }) {
           t('models.any_provider'),
           providers.map(({ slug, name }) => ({ value: slug, label: name })),
         )}
-        {pick('modality', t('models.any_modality'), same(choices(models, modalities)))}
+        {pick(
+          'modality',
+          t('models.any_modality'),
+          choices(models, modalities).map((value) => ({ value, label: modalityName(value) })),
+        )}
         {pick(
           'context',
           t('models.any_context'),

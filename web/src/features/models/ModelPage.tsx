@@ -1,30 +1,31 @@
-import { Badge, Button, Code, Group, SegmentedControl, Stack, Tabs, Text, Title } from '@mantine/core';
+import { Badge, Button, Code, Group, SegmentedControl, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { modelAppsQuery, usageSeriesQuery } from '../../api/app_queries';
-import { endpointsQuery, everyModelQuery } from '../../api/queries';
+import { everyModelQuery } from '../../api/queries';
 import type { Model } from '../../api/types';
 import { RANGES } from '../../app/search';
-import { CodeBlock } from '../../ui/CodeBlock';
 import { CopyButton } from '../../ui/CopyButton';
 import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
 import { ExternalText } from '../../ui/ExternalText';
 import { Fact, Facts } from '../../ui/Facts';
-import { formatCompact, formatCount, formatDuration, formatMoment, formatShare } from '../../ui/numbers';
+import { formatCompact, formatMoment } from '../../ui/numbers';
 import { PageHeader } from '../../ui/PageHeader';
 import { QueryView } from '../../ui/QueryView';
 import { StatChart } from '../../ui/StatChart';
 import { Surface } from '../../ui/Surface';
 import { Tags } from '../../ui/Tags';
 import { formatTokens } from '../../ui/tokens';
-import { firstRequest, LANGUAGES } from '../home/first_request';
 import { EndpointCharts } from './EndpointCharts';
+import { Endpoints } from './Endpoints';
 import classes from './models.module.css';
 import { PerMillion } from './Price';
+import { Sample } from './Sample';
 import { answers, modalities } from './select';
 import { byDay } from './usage';
+import { useModalityName } from './use_modality_name';
 
 const route = getRouteApi('/models/$author/$slug');
 
@@ -49,6 +50,7 @@ export function ModelPage() {
 
 function About({ model }: { model: Model }) {
   const { t } = useTranslation();
+  const modalityName = useModalityName();
   const { range = '7d' } = route.useSearch();
   const navigate = route.useNavigate();
   return (
@@ -71,7 +73,7 @@ function About({ model }: { model: Model }) {
         <CopyButton value={model.id} label={t('models.copy_id')} />
         {modalities(model).map((one) => (
           <Badge key={one} variant="default" tt="none" fw={500}>
-            {one}
+            {modalityName(one)}
           </Badge>
         ))}
       </Group>
@@ -80,10 +82,15 @@ function About({ model }: { model: Model }) {
           {model.description}
         </Text>
       )}
+      {!answers(model) && (
+        <Text mb="lg" maw="46rem" lh={1.65} c="dimmed">
+          {t('model.embeds')}
+        </Text>
+      )}
       <Stack gap="xl">
         <div className={classes.two}>
           <Stack gap="xl">
-            <Endpoints id={model.id} />
+            <Endpoints model={model} />
             <Parameters words={model.supported_parameters ?? []} />
           </Stack>
           <Prices model={model} />
@@ -104,11 +111,11 @@ function About({ model }: { model: Model }) {
             />
           </Group>
           <div className={classes.even}>
-            <EndpointCharts id={model.id} range={range} />
+            <EndpointCharts model={model} range={range} />
             <Usage id={model.id} range={range} />
           </div>
         </section>
-        <Sample id={model.id} />
+        <Sample model={model} />
         <Apps id={model.id} />
       </Stack>
     </>
@@ -152,87 +159,6 @@ function Prices({ model }: { model: Model }) {
         {t('models.lead')}
       </Text>
     </Surface>
-  );
-}
-
-/** Who answers for the model, and how well. */
-function Endpoints({ id }: { id: string }) {
-  const { t, i18n } = useTranslation();
-  const endpoints = useQuery(endpointsQuery(id));
-  return (
-    <section>
-      <Title order={2} fz="h4">
-        {t('model.endpoints')}
-      </Title>
-      <Text size="sm" c="dimmed" mb="sm">
-        {t('model.endpoints_window')}
-      </Text>
-      <QueryView query={endpoints} height={160} empty={<Text c="dimmed">{t('model.no_endpoints')}</Text>}>
-        {(rows) => (
-          <DataTable
-            label={t('model.endpoints')}
-            rows={rows}
-            rowKey={(row) => `${row.tag ?? ''} ${row.name}`}
-            columns={[
-              {
-                key: 'provider',
-                header: t('generation.provider'),
-                heading: true,
-                cell: (row) => row.provider_name ?? row.name,
-              },
-              {
-                key: 'input',
-                header: t('models.input'),
-                numeric: true,
-                cell: (row) => <PerMillion perToken={row.pricing?.prompt} />,
-              },
-              {
-                key: 'output',
-                header: t('models.output'),
-                numeric: true,
-                cell: (row) => <PerMillion perToken={row.pricing?.completion} />,
-              },
-              {
-                key: 'context',
-                header: t('models.context_title'),
-                numeric: true,
-                cell: (row) => (row.context_length ? formatTokens(row.context_length, i18n.language) : '–'),
-              },
-              {
-                key: 'latency',
-                header: t('model.short.time_to_first_token'),
-                numeric: true,
-                cell: (row) =>
-                  formatDuration(
-                    row.latency_last_30m ? Math.round(Number(row.latency_last_30m.p50)) : null,
-                    i18n.language,
-                  ),
-              },
-              {
-                key: 'speed',
-                header: t('model.short.throughput'),
-                numeric: true,
-                cell: (row) =>
-                  row.throughput_last_30m
-                    ? t('playground.speed', {
-                        rate: formatCount(Math.round(Number(row.throughput_last_30m.p50)), i18n.language),
-                      })
-                    : '–',
-              },
-              {
-                key: 'uptime',
-                header: t('model.uptime'),
-                numeric: true,
-                cell: (row) =>
-                  row.uptime_last_30m === null || row.uptime_last_30m === undefined
-                    ? '–'
-                    : formatShare(Number(row.uptime_last_30m) / 100, i18n.language),
-              },
-            ]}
-          />
-        )}
-      </QueryView>
-    </section>
   );
 }
 
@@ -280,34 +206,6 @@ function Usage({ id, range }: { id: string; range: string }) {
         }}
       </QueryView>
     </Surface>
-  );
-}
-
-function Sample({ id }: { id: string }) {
-  const { t } = useTranslation();
-  return (
-    <section>
-      <Title order={2} fz="h4" mb="sm">
-        {t('model.sample')}
-      </Title>
-      <Tabs defaultValue="curl" keepMounted={false}>
-        <Tabs.List mb="sm">
-          {LANGUAGES.map((language) => (
-            <Tabs.Tab key={language} value={language}>
-              {language}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        {LANGUAGES.map((language) => (
-          <Tabs.Panel key={language} value={language}>
-            <CodeBlock
-              code={firstRequest(language, window.location.origin, id)}
-              label={`${t('model.sample')}: ${language}`}
-            />
-          </Tabs.Panel>
-        ))}
-      </Tabs>
-    </section>
   );
 }
 

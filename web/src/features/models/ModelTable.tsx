@@ -8,9 +8,11 @@ import { useComparison } from './comparison';
 import classes from './models.module.css';
 import { PerMillion } from './Price';
 import { answers, modalities } from './select';
+import { useModalityName } from './use_modality_name';
 
 export function ModelTable({ models }: { models: readonly Model[] }) {
   const { t, i18n } = useTranslation();
+  const modalityName = useModalityName();
   const { ids, toggle } = useComparison();
   return (
     <DataTable
@@ -41,7 +43,7 @@ export function ModelTable({ models }: { models: readonly Model[] }) {
           key: 'output',
           header: t('models.output'),
           numeric: true,
-          cell: (model) => answers(model) && <PerMillion perToken={model.pricing.completion} />,
+          cell: (model) => <PerMillion perToken={answers(model) ? model.pricing.completion : null} />,
         },
         {
           key: 'context',
@@ -53,7 +55,7 @@ export function ModelTable({ models }: { models: readonly Model[] }) {
           key: 'modalities',
           header: t('models.modalities'),
           wide: true,
-          cell: (model) => modalities(model).join(', ') || '–',
+          cell: (model) => modalities(model).map(modalityName).join(', ') || '–',
         },
         {
           key: 'compare',
