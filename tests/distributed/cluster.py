@@ -182,8 +182,10 @@ class Cluster:
             time.sleep(0.05)
 
     def kill_server(self, name: str) -> None:
+        """One that is dead already stays so."""
         entry = self.tollgate.deployment.servers.entries[name]
-        os.kill(entry["pid"], signal.SIGKILL)
+        if is_running(entry):
+            os.kill(entry["pid"], signal.SIGKILL)
         while is_running(entry):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(entry["pid"], os.WNOHANG)

@@ -16,8 +16,9 @@ from pathlib import Path
 import broker
 from balances import copy_files, put_files_back
 from cluster import GATEWAYS, Cluster
+from lost_log import LostLog
 from points import kill_at, points_of
-from replicas import POSITION, ReplicaHarm
+from replicas import POSITION
 from spool import terminals
 
 NATS_SECONDS = float(os.environ.get("FAULT_NATS_SECONDS") or 6)
@@ -41,12 +42,12 @@ POISON = [
 ]
 
 
-class Harm(ReplicaHarm):
+class Harm(LostLog):
     """What can be done to a cluster. `told` says more about the fault that was caused last."""
 
     ALL = [
         "roles", "rolling_restart", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
-        "nats", "nats_one_by_one", "nats_parted", "nats_paused", "nats_truncated", "nats_replaced", "messages", "poison",
+        "nats", "nats_one_by_one", "nats_parted", "nats_paused", "nats_truncated", "nats_replaced", "nats_put_back", "nats_lost_tail", "messages", "poison",
         "flush", "flush_two_ledgers", "redis", "restored", "restored_files",
         "postgres", "clickhouse", "clickhouse_insert",
     ]  # fmt: skip
