@@ -2,7 +2,7 @@
 //!
 //! Owns the port and its backends: in this process, and in Redis or Valkey for several. It authorises and never records: what it knows can be lost
 //! and is rebuilt from the ledger, the log's tail and the owners of live requests ([`learning`]). The decisions
-//! are pure transitions in [`crate::protocol::account`], which the scripts repeat.
+//! are pure transitions in [`crate::protocol::account`], which its functions repeat.
 //! Start at [`BalanceGate`].
 
 mod generations;

@@ -8,14 +8,13 @@ use schemas::{AccountId, KeyId, NanoUsd, RequestId, Timestamp};
 use super::bytes::{Writer, member};
 use super::connection::Lane;
 use super::decode::{self, Code, Limits};
-use super::scripts::Script;
 use super::{Call, RedisGate, encode};
 use crate::gate::memory::count_answer;
 use crate::metrics::GATE_GENERATIONS_DROPPED_TOTAL;
 use crate::protocol::key::KeyState;
 use crate::protocol::{Amounts, FreeLimits, GateError, ReserveCommand, Reserved, SettleCommand};
 
-/// Holds renewed in one script: it must not stand in the way of requests for long.
+/// Holds renewed in one call: it must not stand in the way of requests for long.
 const RENEWALS_MAX: usize = 128;
 
 /// What is known of a key outside its account, and in which epoch.
@@ -43,7 +42,7 @@ impl RedisGate {
             let (state, epoch) = key.as_ref().map_or((Vec::new(), 0), |found| (found.state.clone(), found.epoch));
             let epoch = epoch.to_string();
             let call = Call {
-                script: &self.scripts.reserve,
+                function: &self.library.reserve,
                 shard,
                 keys: vec![self.names.account(command.account_id)],
                 arguments: vec![&who, &encoded, &state, epoch.as_bytes(), &accounts_max],
@@ -69,7 +68,7 @@ impl RedisGate {
         let who = member(account_id, request_id);
         let raise = Writer::default().amount(to).count(u64::from(self.options.gate.rules.in_flight_retry_ms)).done();
         let call = Call {
-            script: &self.scripts.resize,
+            function: &self.library.resize,
             shard,
             keys: vec![self.names.account(account_id)],
             arguments: vec![&who, &raise],
@@ -99,7 +98,7 @@ impl RedisGate {
         let who = member(account_id, request_id);
         let encoded = Writer::default().count(limits.requests_per_minute.into()).count(limits.requests_per_day.into()).done();
         let call = Call {
-            script: &self.scripts.count_free,
+            function: &self.library.count_free,
             shard,
             keys: vec![self.names.account(account_id)],
             arguments: vec![&who, &encoded],
@@ -136,7 +135,7 @@ impl RedisGate {
         let ttl = Writer::default().micros(i64::from(self.options.gate.rules.hold_ttl_ms) * 1_000).done();
         let members: Vec<Vec<u8>> = batch.iter().map(|index| member(requests[*index].0, requests[*index].1)).collect();
         let call = Call {
-            script: &self.scripts.renew,
+            function: &self.library.renew,
             shard,
             keys: batch.iter().map(|index| self.names.account(requests[*index].0)).collect(),
             arguments: std::iter::once(&ttl[..]).chain(members.iter().map(Vec::as_slice)).collect(),
@@ -158,7 +157,7 @@ impl RedisGate {
             return Err(GateError::Negative { name: "actual" });
         }
         let spent = Writer::default().amount(actual).count(tokens).done();
-        let settle = self.end(now, &self.scripts.settle, request_id, account_id, Some(&spent), Lane::Hot);
+        let settle = self.end(now, &self.library.settle, request_id, account_id, Some(&spent), Lane::Hot);
         let (amounts, ()) = tokio::join!(settle, self.keep_generation(request_id, &record));
         amounts
     }
@@ -170,14 +169,14 @@ impl RedisGate {
         account_id: AccountId,
         record: Option<Bytes>,
     ) -> Result<(), GateError> {
-        let release = self.end(now, &self.scripts.release, request_id, account_id, None, Lane::Hot);
+        let release = self.end(now, &self.library.release, request_id, account_id, None, Lane::Hot);
         let record = record.unwrap_or_default();
         let (released, ()) = tokio::join!(release, self.keep_generation(request_id, &record));
         released.map(|_| ())
     }
 
     pub async fn expire(&self, now: Timestamp, request_id: RequestId, account_id: AccountId) -> Result<(), GateError> {
-        self.end(now, &self.scripts.expire, request_id, account_id, None, Lane::Slow).await.map(|_| ())
+        self.end(now, &self.library.expire, request_id, account_id, None, Lane::Slow).await.map(|_| ())
     }
 
     pub async fn generation(&self, request_id: RequestId) -> Result<Option<Bytes>, GateError> {
@@ -193,7 +192,7 @@ impl RedisGate {
         let shard = self.names.of_key(key_id);
         let (key, owner) = (Writer::default().id(key_id.uuid()).done(), owner.map(|account| Writer::default().id(account.uuid()).done()));
         let call = Call {
-            script: &self.scripts.key_find,
+            function: &self.library.key_find,
             shard,
             keys: vec![self.names.keys(shard)],
             arguments: vec![&key, owner.as_deref().unwrap_or_default()],
@@ -210,7 +209,7 @@ impl RedisGate {
     async fn end(
         &self,
         now: Timestamp,
-        script: &Script,
+        function: &str,
         request_id: RequestId,
         account_id: AccountId,
         argument: Option<&[u8]>,
@@ -219,7 +218,7 @@ impl RedisGate {
         let shard = self.names.of_account(account_id);
         let who = member(account_id, request_id);
         let arguments = std::iter::once(&who[..]).chain(argument).collect();
-        let answer = self.call(now, Call { script, shard, keys: vec![self.names.account(account_id)], arguments, lane }).await?;
+        let answer = self.call(now, Call { function, shard, keys: vec![self.names.account(account_id)], arguments, lane }).await?;
         let (head, _) = self.understood(shard, &answer).await?;
         Ok(head.amounts)
     }

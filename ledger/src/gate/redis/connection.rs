@@ -37,8 +37,8 @@ pub(super) struct Connections {
 /// Why a command has no answer.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The server does not know the script: it was restarted, or its scripts were flushed.
-    NoScript,
+    /// Nobody has looked at the server since it was started, or it does not know the functions.
+    Unvouched,
     Other(GateError),
 }
 
@@ -131,7 +131,7 @@ impl From<GateError> for Failed {
 impl From<Failed> for GateError {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::NoScript => Self::Unavailable,
+            Failed::Unvouched => Self::Unavailable,
             Failed::Other(error) => error,
         }
     }
@@ -144,8 +144,10 @@ fn settled<T>(outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed
         Ok(Err(error)) => error,
         Err(_) => return None,
     };
+    if is_unvouched(&error) {
+        return Some(Err(Failed::Unvouched));
+    }
     match error.kind() {
-        ErrorKind::Server(ServerErrorKind::NoScript) => Some(Err(Failed::NoScript)),
         ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::CrossSlot) | ErrorKind::UnexpectedReturnType => {
             tracing::error!(error = &error as &dyn Error, "balance gate's server answered an error");
             Some(Err(Failed::Other(GateError::Corrupt { reason: error.to_string() })))
@@ -158,4 +160,9 @@ fn settled<T>(outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed
             None
         }
     }
+}
+
+/// As `lua/call.lua` answers; or as a server does that has no such function.
+fn is_unvouched(error: &RedisError) -> bool {
+    error.code() == Some("UNVOUCHED") || error.detail().is_some_and(|detail| detail.contains("Function not found"))
 }

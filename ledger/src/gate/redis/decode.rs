@@ -1,4 +1,4 @@
-//! What the scripts answer; the codes stand in `lua/account.lua`.
+//! What the functions answer; the codes stand in `lua/call.lua`.
 
 use schemas::{NanoUsd, Timestamp};
 

@@ -1,4 +1,4 @@
-//! Commands and whole states as the scripts read them; the layouts stand in `lua/account.lua`.
+//! Commands and whole states as the functions read them; the layouts stand in `lua/account.lua`.
 
 use schemas::{KeyId, NanoUsd};
 use uuid::Uuid;

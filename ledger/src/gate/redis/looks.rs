@@ -41,7 +41,7 @@ impl RedisGate {
         loop {
             let epoch = adopted_epoch.to_string();
             let call = Call {
-                script: &self.scripts.post,
+                function: &self.library.post,
                 shard,
                 keys: vec![self.names.account(posted.account_id)],
                 arguments: vec![&account, &balance, &requests, &totals, &adopted, epoch.as_bytes(), &accounts_max],
@@ -60,7 +60,7 @@ impl RedisGate {
                     adopted_epoch = head.epoch;
                     let keys = posted.key_spend.iter().map(|(key, ..)| self.find_key(now, *key, Some(posted.account_id)));
                     let found = try_join_all(keys).await?;
-                    // Some of an older epoch: the script asks again, and by then all are of its own.
+                    // Some of an older epoch: the function asks again, and by then all are of its own.
                     adopted_epoch = found.iter().map(|key| key.epoch).fold(adopted_epoch, u64::min);
                     let writer = posted.key_spend.iter().zip(&found).fold(Writer::default(), |writer, ((key, ..), found)| {
                         writer.id(key.uuid()).int(u32::try_from(found.state.len()).unwrap_or(0)).bytes(&found.state)
@@ -75,7 +75,7 @@ impl RedisGate {
     pub async fn amounts(&self, account_id: AccountId) -> Result<Amounts, GateError> {
         let shard = self.names.of_account(account_id);
         let keys = vec![self.names.account(account_id)];
-        let call = Call { script: &self.scripts.amounts, shard, keys, arguments: Vec::new(), lane: Lane::Hot };
+        let call = Call { function: &self.library.amounts, shard, keys, arguments: Vec::new(), lane: Lane::Hot };
         let answer = self.call(Timestamp::default(), call).await?;
         Ok(self.understood(shard, &answer).await?.0.amounts)
     }
@@ -87,7 +87,7 @@ impl RedisGate {
         let shard = self.names.of_account(account_id);
         let (id, windows) = (Writer::default().id(key.uuid()).done(), encode::windows(now.day()));
         let call = Call {
-            script: &self.scripts.key_spend,
+            function: &self.library.key_spend,
             shard,
             keys: vec![self.names.account(account_id)],
             arguments: vec![&id, &windows, &found.state],
@@ -101,7 +101,7 @@ impl RedisGate {
     pub async fn free_requests(&self, now: Timestamp, account_id: AccountId) -> Result<u32, GateError> {
         let shard = self.names.of_account(account_id);
         let keys = vec![self.names.account(account_id)];
-        let call = Call { script: &self.scripts.free_requests, shard, keys, arguments: Vec::new(), lane: Lane::Hot };
+        let call = Call { function: &self.library.free_requests, shard, keys, arguments: Vec::new(), lane: Lane::Hot };
         let answer = self.call(now, call).await?;
         let (_, mut reader) = self.understood(shard, &answer).await?;
         Ok(reader.int()?)
@@ -125,7 +125,7 @@ impl RedisGate {
     async fn overdue_in(&self, now: Timestamp, shard: Shard, bounds: &[u8]) -> Result<Vec<OverdueHold>, GateError> {
         let prefix = self.names.account_prefix(shard);
         let arguments = vec![bounds, prefix.as_bytes()];
-        let call = Call { script: &self.scripts.overdue, shard, keys: Vec::new(), arguments, lane: Lane::Slow };
+        let call = Call { function: &self.library.overdue, shard, keys: Vec::new(), arguments, lane: Lane::Slow };
         let answer = self.call(now, call).await?;
         let (head, mut reader) = self.understood(shard, &answer).await?;
         let mut found = Vec::new();
@@ -152,7 +152,7 @@ impl RedisGate {
     }
 
     async fn unposted_in(&self, shard: Shard, bounds: &[u8]) -> Result<Vec<(AccountId, RequestId)>, GateError> {
-        let call = Call { script: &self.scripts.unposted, shard, keys: Vec::new(), arguments: vec![bounds], lane: Lane::Slow };
+        let call = Call { function: &self.library.unposted, shard, keys: Vec::new(), arguments: vec![bounds], lane: Lane::Slow };
         let answer = self.call(Timestamp::default(), call).await?;
         let (_, mut reader) = self.understood(shard, &answer).await?;
         let mut found = Vec::new();

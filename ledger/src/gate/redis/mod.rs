@@ -1,6 +1,6 @@
 //! The gate that several processes share: its state is in Redis or Valkey, its decisions in Lua.
 //!
-//! Owns the connections, the scripts and their layouts. Each transition of `protocol/account` is a script
+//! Owns the connections, the functions and their layouts. Each transition of `protocol/account` is a function
 //! that does the same step by step; random histories compare the two. What is lost with the server, and how
 //! it is noticed, stands in `docs/protocol.md`. The port's calls are in `calls.rs` and `looks.rs`,
 //! whole states in `rebuild.rs`, layouts in `encode.rs`, `decode.rs` and `lua/account.lua`.
@@ -10,11 +10,11 @@ mod calls;
 mod connection;
 mod decode;
 mod encode;
+mod library;
 mod looks;
 mod names;
 mod options;
 mod rebuild;
-mod scripts;
 mod seen;
 mod server;
 
@@ -26,14 +26,17 @@ use schemas::Timestamp;
 use self::bytes::{Reader, Writer};
 use self::connection::{Connections, Failed, Lane};
 use self::decode::{Code, Head};
+use self::library::Library;
 use self::names::{Names, Shard};
 pub use self::options::{GateClock, RedisGateOptions};
-use self::scripts::{Script, Scripts};
 use self::seen::Seen;
 pub use self::server::RedisGateError;
 use super::memory::full;
 use crate::metrics::{GATE_OPEN, GATE_STATE_LOST_TOTAL};
 use crate::protocol::GateError;
+
+/// A server that is another one after so many looks is left alone for now.
+const LOOKS_MAX: usize = 3;
 
 /// See [`super::BalanceGate`], whose methods these are.
 #[derive(Debug)]
@@ -41,18 +44,18 @@ pub struct RedisGate {
     options: RedisGateOptions,
     names: Names,
     connections: Connections,
-    scripts: Scripts,
+    library: Library,
     seen: Seen,
-    /// How often the server's run was checked and the scripts were loaded.
+    /// How often the server's run was checked.
     vouched: AtomicU64,
     vouching: tokio::sync::Semaphore,
     /// As the last answer had it; for the metric.
     is_open: AtomicBool,
 }
 
-/// One script on one shard.
+/// One function on one shard.
 struct Call<'a> {
-    script: &'a Script,
+    function: &'a str,
     shard: Shard,
     /// After the shard's own.
     keys: Vec<String>,
@@ -80,7 +83,7 @@ impl RedisGate {
             options,
             names,
             connections,
-            scripts: Scripts::new(),
+            library: Library::new(),
             seen,
             vouched: AtomicU64::new(0),
             vouching: tokio::sync::Semaphore::new(1),
@@ -88,7 +91,7 @@ impl RedisGate {
         }
     }
 
-    /// Runs a script; the answer's head, and what follows it.
+    /// Calls a function; the answer's head, and what follows it.
     async fn call(&self, now: Timestamp, call: Call<'_>) -> Result<Vec<u8>, GateError> {
         let (epoch, tick) = self.seen.of(call.shard);
         let at = match self.options.clock {
@@ -98,7 +101,7 @@ impl RedisGate {
         let header = Writer::default().micros(at).count(epoch).count(tick).done();
         let common = self.names.common(call.shard);
         let mut command = Cmd::new();
-        command.arg("EVALSHA").arg(&call.script.hash).arg(common.len() + call.keys.len()).arg(&common);
+        command.arg("FCALL").arg(call.function).arg(common.len() + call.keys.len()).arg(&common);
         command.arg(&call.keys).arg(&header[..]);
         for argument in &call.arguments {
             command.arg(*argument);
@@ -106,11 +109,11 @@ impl RedisGate {
         self.run(call.lane, &command).await
     }
 
-    /// Runs a command that calls a script; a server that does not know it is looked at before it is told.
+    /// Runs a command that calls a function; a server that nobody has looked at is looked at before it is told.
     async fn run<T: redis::FromRedisValue>(&self, lane: Lane, command: &Cmd) -> Result<T, GateError> {
         let vouched = self.vouched.load(Ordering::Acquire);
         match self.connections.query(lane, command).await {
-            Err(Failed::NoScript) => {
+            Err(Failed::Unvouched) => {
                 self.vouch(vouched).await.map_err(RedisGateError::into_gate_error)?;
                 Ok(self.connections.query(lane, command).await?)
             }
@@ -118,30 +121,29 @@ impl RedisGate {
         }
     }
 
-    /// Makes sure that the server can be trusted and is the one the gate was rebuilt on, then loads the scripts.
+    /// Makes sure that the server can be trusted and is the one the gate was rebuilt on; gives it the functions and tells it so.
     ///
-    /// Servers forget scripts when they start: **nothing can be authorised on state that came back from a
-    /// disk or from a replica before somebody has been here.** A shard of another run is closed.
+    /// A server that starts has nobody's word: **nothing can be authorised on state that came back from a disk or from
+    /// a replica before somebody has been here.** A shard of another run is closed.
     async fn vouch(&self, vouched_before: u64) -> Result<(), RedisGateError> {
         let permit = self.vouching.acquire().await;
         if permit.is_ok() && self.vouched.load(Ordering::Acquire) != vouched_before {
             return Ok(());
         }
         server::check(&self.connections).await?;
-        let run = server::run_id(&self.connections).await.map_err(GateError::from)?;
-        self.close_other_runs(&run).await?;
-        let mut load = Pipeline::new();
-        load.cmd("INFO").arg("server");
-        for script in self.scripts.all() {
-            load.cmd("SCRIPT").arg("LOAD").arg(script.text).ignore();
+        server::load(&self.connections, &self.library).await?;
+        for _ in 0..LOOKS_MAX {
+            let run = server::run_id(&self.connections).await.map_err(GateError::from)?;
+            self.close_other_runs(&run).await?;
+            let mut vouch = Cmd::new();
+            vouch.arg("FCALL").arg(&self.library.vouch).arg(0).arg(&run);
+            // Of another run, it was restarted in between: it is looked at again.
+            if self.connections.query::<bool>(Lane::Slow, &vouch).await.map_err(GateError::from)? {
+                self.vouched.fetch_add(1, Ordering::Release);
+                return Ok(());
+            }
         }
-        let (info,): (String,) = self.connections.pipeline(Lane::Slow, &load).await.map_err(GateError::from)?;
-        // Restarted between the look and the load: look again.
-        if let Some(later) = server::run_id_of(&info).filter(|later| *later != run) {
-            self.close_other_runs(later).await?;
-        }
-        self.vouched.fetch_add(1, Ordering::Release);
-        Ok(())
+        Err(GateError::Unavailable.into())
     }
 
     async fn close_other_runs(&self, run: &str) -> Result<(), RedisGateError> {

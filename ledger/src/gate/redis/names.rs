@@ -1,7 +1,7 @@
 //! Names of keys, and which shard an account or a key is in.
 //!
-//! Every key of a script has the hash tag of its shard, so that a shard is one slot of a cluster and a
-//! script is atomic over all that it reads. **Shards, not accounts, are tagged**: an account's state, the
+//! Every key of a function has the hash tag of its shard, so that a shard is one slot of a cluster and a
+//! function is atomic over all that it reads. **Shards, not accounts, are tagged**: an account's state, the
 //! indexes that find it and the epoch that vouches for it change together or not at all.
 
 use schemas::{AccountId, KeyId, RequestId};
@@ -43,7 +43,7 @@ impl Names {
         self.name(shard, "gate")
     }
 
-    /// Sets of accounts (set) and of account and request by time (sorted), in the scripts' order.
+    /// Sets of accounts (set) and of account and request by time (sorted), in the functions' order.
     pub fn common(&self, shard: Shard) -> [String; 5] {
         ["gate", "due", "pending", "tombstones", "accounts"].map(|name| self.name(shard, name))
     }

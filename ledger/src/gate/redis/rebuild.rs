@@ -11,7 +11,6 @@ use schemas::{AccountId, NanoUsd, NodeId, Timestamp};
 use super::bytes::{Reader, Writer, field, key_id};
 use super::connection::Lane;
 use super::names::Shard;
-use super::scripts::Script;
 use super::{GateClock, RedisGate, RedisGateError, encode, server};
 use crate::gate::learning::{Announcement, GateStatus};
 use crate::gate::memory::full;
@@ -88,7 +87,7 @@ impl RedisGate {
         let run = server::run_id(&self.connections).await?;
         self.note_open(false);
         for shard in self.names.shards() {
-            let mut begin = self.evaluate(&self.scripts.begin, shard, None);
+            let mut begin = self.evaluate(&self.library.begin, shard, None);
             begin.arg(&[0_u8; 24][..]).arg(epoch).arg(&run).arg(self.names.shard_count());
             let answer: Vec<u8> = self.run(Lane::Slow, &begin).await?;
             // A repeated step finds its own epoch begun.
@@ -191,15 +190,15 @@ impl RedisGate {
     }
 
     fn step(&self, shard: Shard, name: &str, epoch: u64, sixth: Option<String>) -> Cmd {
-        let mut step = self.evaluate(&self.scripts.learning, shard, sixth);
+        let mut step = self.evaluate(&self.library.learning, shard, sixth);
         step.arg(name).arg(epoch);
         step
     }
 
     /// With the keys of a shard; the sixth is an account's or what is known of keys.
-    fn evaluate(&self, script: &Script, shard: Shard, sixth: Option<String>) -> Cmd {
+    fn evaluate(&self, function: &str, shard: Shard, sixth: Option<String>) -> Cmd {
         let mut command = Cmd::new();
-        command.arg("EVALSHA").arg(&script.hash).arg(7).arg(&self.names.common(shard));
+        command.arg("FCALL").arg(function).arg(7).arg(&self.names.common(shard));
         command.arg(sixth.unwrap_or_else(|| self.names.keys(shard))).arg(self.names.announced(shard));
         command
     }
@@ -218,7 +217,7 @@ impl RedisGate {
             if batch.is_empty() {
                 return Ok(());
             }
-            // Without its scripts the server was restarted: this rebuild has failed and another begins.
+            // Unvouched, the server was restarted: this rebuild has failed and another begins.
             let answers: Vec<i64> = self.connections.pipeline(Lane::Slow, &batch).await?;
             if answers.iter().any(|answer| *answer < 0) {
                 return Err(GateError::Superseded);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use redis::{Cmd, RedisError};
 
 use super::connection::{Connections, Failed, Lane};
+use super::library::Library;
 use crate::protocol::GateError;
 
 /// Why a server is not used.
@@ -88,8 +89,20 @@ pub(super) async fn run_id(connections: &Connections) -> Result<String, Failed> 
         .ok_or_else(|| Failed::Other(GateError::Corrupt { reason: "the server does not tell its run_id".to_owned() }))
 }
 
-pub(super) fn run_id_of(info: &str) -> Option<&str> {
-    info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::trim)
+/// Gives the server the functions, unless it has them: from another gateway, or from its disk.
+pub(super) async fn load(connections: &Connections, library: &Library) -> Result<(), RedisGateError> {
+    let (mut look, mut load) = (Cmd::new(), Cmd::new());
+    look.arg("FUNCTION").arg("LIST").arg("LIBRARYNAME").arg(&library.name);
+    let known: Vec<redis::Value> = connections.query(Lane::Slow, &look).await.map_err(GateError::from)?;
+    if !known.is_empty() {
+        return Ok(());
+    }
+    load.arg("FUNCTION").arg("LOAD").arg(&library.text);
+    match connections.query::<()>(Lane::Slow, &load).await {
+        // By another gateway, in between.
+        Err(Failed::Other(GateError::Corrupt { reason })) if reason.contains("already exists") => Ok(()),
+        loaded => Ok(loaded.map_err(GateError::from)?),
+    }
 }
 
 async fn info(connections: &Connections) -> Result<HashMap<String, String>, Failed> {

@@ -126,12 +126,27 @@ async fn two_clients_share_one_balance_exactly() {
 }
 
 #[tokio::test]
-async fn a_server_that_forgot_its_scripts_is_told_them_again() {
+async fn a_server_that_forgot_its_functions_is_told_them_again() {
     let server = Server::start().await;
     let gate = server.gate().await;
     gate.rebuild(NOW, with_balance(10)).await.unwrap();
-    server.run(&["SCRIPT", "FLUSH"]).await;
+    server.run(&["FUNCTION", "FLUSH"]).await;
     assert_eq!(held(gate.reserve(NOW, asks(1, 10)).await.unwrap()), 10);
+}
+
+/// A primary that was a replica for a while keeps its process, its functions and what it was told.
+#[tokio::test]
+async fn a_shard_of_another_run_authorises_nothing_even_where_somebody_has_looked() {
+    let server = Server::start().await;
+    let gate = server.gate().await;
+    gate.rebuild(NOW, with_balance(100)).await.unwrap();
+    held(gate.reserve(NOW, asks(1, 10)).await.unwrap());
+    let shard = account(1).uuid().as_u128() % 4;
+    server.run(&["HSET", &format!("test:{{{shard}}}:gate"), "run", "another"]).await;
+    assert!(is_closed(&gate.reserve(NOW, asks(2, 10)).await));
+    assert_eq!(gate.status().await.unwrap(), GateStatus::Closed);
+    gate.rebuild(NOW, with_balance(100)).await.unwrap();
+    assert_eq!(held(gate.reserve(NOW, asks(2, 10)).await.unwrap()), 10);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 -- Where an account stands.
-return run(function()
+define('amounts', function()
   enter()
-  show(account_of(redis.call('HGET', KEYS[6], 'a')))
+  show(account_of(call('HGET', KEYS[6], 'a')))
   return answer(OK)
-end)
+end, WHERE_MEMORY_IS_FULL)

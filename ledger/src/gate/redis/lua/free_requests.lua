@@ -1,5 +1,5 @@
 -- Requests to free models of today.
-return run(function()
+define('free_requests', function()
   enter()
-  return answer(OK, struct.pack('>I4', used_on(free_of(redis.call('HGET', KEYS[6], 'f')), today())))
-end)
+  return answer(OK, pack('>I4', used_on(free_of(call('HGET', KEYS[6], 'f')), today())))
+end, WHERE_MEMORY_IS_FULL)

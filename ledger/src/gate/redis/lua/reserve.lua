@@ -1,6 +1,6 @@
 -- Admits a request or says which limit refuses it. ARGV 2 account and request, 3 the command,
 -- 4 what the ledger has of the key ('' where it was not asked for), 5 the epoch that is from.
-local COMMAND = '>Bc16Bi4i4i4I4i4I4i4I4i4I4i4I4di4c16dddddddddddd'
+local COMMAND = '>Bc16Bi4i4i8i8i8i8i8di4c16dddddddddddd'
 
 local function rates_taken(level, in_use, requests, tokens, concurrency, cells, retry)
   if concurrency >= 0 and in_use.live >= concurrency then
@@ -40,20 +40,21 @@ local function granted(a, k, e, c)
   return wanted, wanted
 end
 
-local function held(hold, worst) return answer(OK, struct.pack('>i4I4i4I4', high(hold), low(hold), high(worst), low(worst))) end
+local function held(hold, worst) return answer(OK, encode('>i8i8', hold, worst)) end
 
-return run(function()
+define('reserve', function()
   enter()
-  local f = {struct.unpack(COMMAND, ARGV[3])}
-  local id = string.sub(ARGV[2], 17)
-  local c = {hold = amount(f[8], f[9]), minimum = amount(f[10], f[11]), worst = amount(f[12], f[13]), overdraft = amount(f[14], f[15]), retry = f[26]}
-  local ttl, entries_max, keys_max, accounts_max = f[25], f[27], f[28], 0
-  accounts_max = struct.unpack('>d', ARGV[6])
-  local e = {kind = HELD, fenced = 0, account_metered = 0, key_metered = 0, has_key = f[1], key = f[2], window = f[3], first = f[4],
-    last = f[5], limit = amount(f[6], f[7]), tokens = f[16], day = f[17], owner = f[18], time = now + ttl}
-  local found = redis.call('HMGET', KEYS[6], 'a', 'e' .. id, 'k' .. e.key)
+  local id, accounts_max = substring(ARGV[2], 17), parse('>d', ARGV[6])
+  local has_key, key, window, first, last, limit, hold, minimum, worst, overdraft, tokens, day, owner, requests_a_minute, tokens_a_minute,
+    concurrency, key_requests_a_minute, key_tokens_a_minute, key_concurrency, ttl, retry, entries_max, keys_max, free_a_minute, free_a_day =
+    decode(COMMAND, ARGV[3])
+  check(limit, hold, minimum, worst, overdraft)
+  local c = {hold = hold, minimum = minimum, worst = worst, overdraft = overdraft, retry = retry}
+  local e = {kind = HELD, fenced = 0, account_metered = 0, key_metered = 0, has_key = has_key, key = key, window = window, first = first,
+    last = last, limit = limit, tokens = tokens, day = day, owner = owner, time = now + ttl}
+  local found = call('HMGET', KEYS[6], 'a', 'e' .. id, 'k' .. key)
   local a, known, k = account_of(found[1]), entry_of(found[2]), nil
-  if a.fresh and redis.call('SCARD', KEYS[5]) >= accounts_max then finish(FULL, '\0') end
+  if a.fresh and call('SCARD', KEYS[5]) >= accounts_max then finish(FULL, '\0') end
   show(a)
   local new_key = false
   if e.has_key == 1 then
@@ -67,7 +68,7 @@ return run(function()
   end
   -- What is first seen stays known, whatever comes of the request. It is whole by itself, so it may be written before the rest is decided.
   if a.fresh or new_key then
-    if a.fresh then redis.call('SADD', KEYS[5], string.sub(ARGV[2], 1, 16)) end
+    if a.fresh then call('SADD', KEYS[5], substring(ARGV[2], 1, 16)) end
     save(a, new_key and k or nil, e.key)
     ticked()
   end
@@ -78,18 +79,19 @@ return run(function()
   end
   if a.entries >= entries_max then return answer(FULL, '\1') end
   if e.has_key == 1 and not k then return answer(FULL, '\2') end
-  local hold, worst = granted(a, k, e, c)
-  local refused = worst
+  local refused
+  hold, worst = granted(a, k, e, c)
+  refused = worst
   local taken, key_taken
   if hold then
-    taken, refused = rates_taken(BY_ACCOUNT, a, f[19], f[20], f[21], e.tokens, c.retry)
+    taken, refused = rates_taken(BY_ACCOUNT, a, requests_a_minute, tokens_a_minute, concurrency, tokens, retry)
   end
   if taken and k then
-    key_taken, refused = rates_taken(BY_KEY, k, f[22], f[23], f[24], e.tokens, c.retry)
+    key_taken, refused = rates_taken(BY_KEY, k, key_requests_a_minute, key_tokens_a_minute, key_concurrency, tokens, retry)
   end
   local free
-  if f[29] >= 0 and taken and (key_taken or not k) then free, refused = free_taken(f[29], f[30]) end
-  if not hold or not taken or (k and not key_taken) or (f[29] >= 0 and not free) then return answer(REFUSED, refused) end
+  if free_a_minute >= 0 and taken and (key_taken or not k) then free, refused = free_taken(free_a_minute, free_a_day) end
+  if not hold or not taken or (k and not key_taken) or (free_a_minute >= 0 and not free) then return answer(REFUSED, refused) end
   e.amount, e.worst = hold, worst
   e.account_metered, e.key_metered = taken.tokens and 1 or 0, (key_taken and key_taken.tokens) and 1 or 0
   e.is_free = free and true or false
@@ -101,7 +103,7 @@ return run(function()
   else
     save(a, k, e.key, 'e' .. id, entry_blob(e))
   end
-  redis.call('ZADD', KEYS[2], whole(e.time), ARGV[2])
+  call('ZADD', KEYS[2], e.time, ARGV[2])
   ticked()
   show(a)
   return held(hold, worst)

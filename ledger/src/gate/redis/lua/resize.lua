@@ -1,5 +1,5 @@
 -- Raises a hold to ARGV 3 (amount, retry in milliseconds); never lowers it. ARGV 2 account and request.
-local function held(e) return answer(OK, struct.pack('>i4I4i4I4', high(e.amount), low(e.amount), high(e.worst), low(e.worst))) end
+local function held(e) return answer(OK, encode('>i8i8', e.amount, e.worst)) end
 
 local function refused_raise(a, k, e, raise, retry)
   -- What the request holds already is its own: only the rest of the settled balance must cover the raise.
@@ -11,11 +11,12 @@ local function refused_raise(a, k, e, raise, retry)
   return refused
 end
 
-return run(function()
+define('resize', function()
   enter()
-  local to_high, to_low, retry = struct.unpack('>i4I4d', ARGV[3])
-  local to, field = amount(to_high, to_low), 'e' .. string.sub(ARGV[2], 17)
-  local found = redis.call('HMGET', KEYS[6], 'a', field)
+  local to, retry = decode('>i8d', ARGV[3])
+  check(to)
+  local field = 'e' .. substring(ARGV[2], 17)
+  local found = call('HMGET', KEYS[6], 'a', field)
   local e = entry_of(found[2])
   if not e or e.kind ~= HELD or e.fenced == 1 then return answer(NO_HOLD) end
   local a = account_of(found[1])
