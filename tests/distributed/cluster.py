@@ -60,7 +60,8 @@ class Replicated(Deployment):
 
     def start_servers(self) -> None:
         self.servers.up(self.all_servers())
-        broker.wait_for_jetstream(self.broker_ports()[0])
+        for port in self.broker_ports():
+            broker.wait_for_jetstream(port)
 
     def broker_ports(self) -> list[int]:
         return [self.servers.entries[name]["port"] for name in broker.NAMES]
