@@ -268,6 +268,7 @@ export interface ChannelModel {
   upstream?: string | null;
   context_length?: number | null;
   max_completion_tokens?: number | null;
+  output_modalities?: string[] | null;
   price: Prices | 'free';
   cost?: Prices | 'free' | null;
 }

@@ -1,6 +1,7 @@
 import {
   ActionIcon,
   Button,
+  Checkbox,
   Group,
   NativeSelect,
   NumberInput,
@@ -143,6 +144,7 @@ function Models({ rows, setRows, catalog }: ModelsProps) {
   const field = (place: number, name: 'id' | 'upstream' | 'prompt' | 'completion', label: string) => (
     <TextInput
       size="xs"
+      flex={name === 'id' || name === 'upstream' ? '1 1 9rem' : '0 1 5.5rem'}
       label={label}
       value={rows[place]?.[name] ?? ''}
       onChange={(event) => change(place, { [name]: event.currentTarget.value })}
@@ -166,7 +168,14 @@ function Models({ rows, setRows, catalog }: ModelsProps) {
           {field(place, 'id', t('admin.model_id'))}
           {field(place, 'upstream', t('admin.upstream'))}
           {field(place, 'prompt', t('models.input'))}
-          {field(place, 'completion', t('models.output'))}
+          {!row.embeds && field(place, 'completion', t('models.output'))}
+          <Checkbox
+            size="xs"
+            mb={7}
+            label={t('admin.embeds')}
+            checked={row.embeds}
+            onChange={(event) => change(place, { embeds: event.currentTarget.checked })}
+          />
           <ActionIcon
             variant="subtle"
             color="gray"

@@ -6,7 +6,7 @@ import type { AdminModel, Prices } from '../../api/app_types';
 import { call } from '../../api/client';
 import { ErrorState } from '../../ui/ErrorState';
 import { useToasts } from '../../ui/toasts';
-import { priceOf } from './channel_models';
+import { changedCost, priceOf, textOf } from './channel_models';
 
 type Offer = AdminModel['channels'][number];
 
@@ -43,17 +43,24 @@ function PriceForm({ model, offer }: { model: string; offer: Offer }) {
   const show = useToasts((state) => state.show);
   const { price: current } = offer;
   const before: Prices = current && current !== 'free' ? current : {};
-  const [prompt, setPrompt] = useState(String(before.prompt ?? (current === 'free' ? '0' : '')));
-  const [completion, setCompletion] = useState(String(before.completion ?? (current === 'free' ? '0' : '')));
+  const [fields, setFields] = useState({
+    prompt: textOf(current, 'prompt'),
+    completion: textOf(current, 'completion'),
+    costPrompt: textOf(offer.cost, 'prompt'),
+    costCompletion: textOf(offer.cost, 'completion'),
+  });
   const [from, setFrom] = useState('');
   const save = useMutation({
-    mutationFn: () =>
-      call('POST', '/api/app/admin/price-versions', {
+    mutationFn: () => {
+      const cost = changedCost(offer.cost, fields.costPrompt, fields.costCompletion);
+      return call('POST', '/api/app/admin/price-versions', {
         channel_id: offer.channel_id,
         model,
-        price: priceOf(before, prompt, completion),
+        price: priceOf(before, fields.prompt, fields.completion),
+        ...(cost === undefined ? {} : { cost }),
         ...(from === '' ? {} : { effective_at: new Date(from).toISOString() }),
-      }),
+      });
+    },
     onSuccess: () => {
       show({ text: t('common.saved'), tone: 'done' });
       queries.invalidateQueries({ queryKey: ['admin'] });
@@ -64,25 +71,23 @@ function PriceForm({ model, offer }: { model: string; offer: Offer }) {
     event.preventDefault();
     save.mutate();
   };
+  const amount = (name: keyof typeof fields, label: string, required = true) => (
+    <TextInput
+      w="8rem"
+      label={label}
+      value={fields[name]}
+      onChange={(event) => setFields({ ...fields, [name]: event.currentTarget.value })}
+      inputMode="decimal"
+      required={required}
+    />
+  );
   return (
     <form onSubmit={submit}>
       <Group align="flex-end" gap="sm">
-        <TextInput
-          w="8rem"
-          label={t('models.input')}
-          value={prompt}
-          onChange={(event) => setPrompt(event.currentTarget.value)}
-          inputMode="decimal"
-          required
-        />
-        <TextInput
-          w="8rem"
-          label={t('models.output')}
-          value={completion}
-          onChange={(event) => setCompletion(event.currentTarget.value)}
-          inputMode="decimal"
-          required
-        />
+        {amount('prompt', t('models.input'))}
+        {amount('completion', t('models.output'))}
+        {amount('costPrompt', t('admin.cost_input'), false)}
+        {amount('costCompletion', t('admin.cost_output'), false)}
         <TextInput
           type="datetime-local"
           label={t('admin.effective')}

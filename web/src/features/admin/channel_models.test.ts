@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ChannelModel } from '../../api/app_types';
-import { modelOf, rowOf } from './channel_models';
+import { changedCost, modelOf, rowOf } from './channel_models';
 
 it('keeps what the form does not show', () => {
   const model: ChannelModel = {
@@ -24,4 +24,30 @@ it('says free for prices of nothing, and only then', () => {
 it('takes away the name at the provider when it was emptied', () => {
   const model: ChannelModel = { id: 'acme/one', upstream: 'one', price: 'free' };
   expect(modelOf({ ...rowOf(model), upstream: ' ' })).toEqual({ id: 'acme/one', price: 'free' });
+});
+
+it('keeps a model for embeddings one, makes one of a model that was typed, and takes that back', () => {
+  const model: ChannelModel = {
+    id: 'a/embed',
+    output_modalities: ['embeddings'],
+    price: { prompt: '1', completion: '0' },
+  };
+  expect(modelOf(rowOf(model))).toEqual(model);
+  const typed = { ...rowOf(null), id: 'a/embed', prompt: '1', embeds: true };
+  expect(modelOf(typed)).toEqual(model);
+  expect(modelOf({ ...rowOf(model), embeds: false, completion: '2' })).toEqual({
+    id: 'a/embed',
+    price: { prompt: '1', completion: '2' },
+  });
+  const speaks: ChannelModel = { id: 'a/voice', output_modalities: ['text', 'audio'], price: 'free' };
+  expect(modelOf(rowOf(speaks))).toEqual(speaks);
+});
+
+it('sends a cost only where another was typed', () => {
+  const now = { prompt: '0.4', completion: '1.2', cache_read: '0.1' };
+  expect(changedCost(now, '0.4', '1.2')).toBeUndefined();
+  expect(changedCost(now, '', '1.2')).toBeUndefined();
+  expect(changedCost('free', '0', '0')).toBeUndefined();
+  expect(changedCost(now, '0.5', ' 1.2')).toEqual({ prompt: '0.5', completion: '1.2', cache_read: '0.1' });
+  expect(changedCost(null, '0', '0')).toBe('free');
 });

@@ -25,6 +25,7 @@ export function CostTable({ rows, byDay }: { rows: readonly ProviderCost[]; byDa
     key: 'estimated',
     header: t('provider_costs.estimated'),
     amount: (row) => row.estimated_cost,
+    wide: true,
   };
   return (
     <Stack gap="md">
@@ -44,8 +45,7 @@ export function CostTable({ rows, byDay }: { rows: readonly ProviderCost[]; byDa
               </Text>
             ),
           },
-          { key: 'provider', header: t('generation.provider'), cell: (row) => row.provider || '–' },
-          { key: 'channel', header: t('admin.channel'), cell: (row) => row.channel || '–' },
+          { key: 'provider', header: t('generation.provider'), cell: (row) => <Whom row={row} /> },
           {
             key: 'requests',
             header: t('activity.requests'),
@@ -77,13 +77,24 @@ export function CostTable({ rows, byDay }: { rows: readonly ProviderCost[]; byDa
   }
 }
 
+/** The provider, and the channel where that is not called the same. */
+function Whom({ row }: { row: ProviderCost }) {
+  if (row.provider.toLowerCase() === row.channel.toLowerCase()) return <>{row.provider || '–'}</>;
+  return (
+    <>
+      {row.provider || '–'}
+      <span className={classes.note}>{row.channel}</span>
+    </>
+  );
+}
+
 /** Each kind that there was any of: an invoice counts them apart. */
 function Tokens({ row }: { row: ProviderCost }) {
   const { t, i18n } = useTranslation();
   const kinds = (Object.keys(TOKENS) as TokenKind[]).filter((kind) => row.tokens[kind] > 0);
   if (kinds.length === 0) return <>–</>;
   return (
-    <div className={classes.postings}>
+    <div className={classes.tokens}>
       {kinds.map((kind) => (
         <div key={kind} className={classes.posting}>
           <span className={classes.account}>{t(TOKENS[kind])}</span>
