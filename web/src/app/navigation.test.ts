@@ -34,6 +34,8 @@ it('leads a role to nothing that it would be refused', () => {
   for (const role of ['member', 'analyst'] as const) expect(links(session(role), 'a')).not.toContain('/finance');
   for (const role of ['finance', 'analyst'] as const) expect(links(session(role), 'a')).not.toContain('/keys');
   expect(links(session('owner'), 'a')).not.toContain('/admin');
+  expect(links(session('analyst', true), 'a')).not.toContain('/finance');
+  expect(links(session('analyst', true), 'a')).toContain('/finance/provider-costs');
 });
 
 it('works in the account that was chosen, or in the first when that is gone', () => {

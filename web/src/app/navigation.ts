@@ -47,7 +47,12 @@ export function navigationFor(viewer: Viewer | null): NavGroup[] {
       ],
     });
   const operations: NavItem[] = [
-    ...(viewer?.is(...MONEY_READERS) ? [{ to: '/finance', key: 'nav.finance' } as const] : []),
+    ...(viewer?.is(...MONEY_READERS)
+      ? [{ to: '/finance', key: 'nav.finance' } as const]
+      : // Who administers the platform may be nobody of finance in an account, and still pays the providers.
+        viewer?.isAdmin
+        ? [{ to: '/finance/provider-costs', key: 'nav.finance' } as const]
+        : []),
     ...(viewer?.isAdmin ? [{ to: '/admin', key: 'nav.admin' } as const] : []),
   ];
   if (operations.length > 0) groups.push({ key: 'nav.operations', items: operations });

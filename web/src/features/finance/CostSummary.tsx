@@ -42,9 +42,11 @@ export function CostSummary({ rows, all, search }: CostSummaryProps) {
           <Figure
             label={t('provider_costs.estimated')}
             note={
-              total.estimated_requests === 0
-                ? t('provider_costs.estimated_none')
-                : t('provider_costs.estimated_note', { count: total.estimated_requests })
+              total.requests === 0
+                ? undefined
+                : total.estimated_requests === 0
+                  ? t('provider_costs.estimated_none')
+                  : t('provider_costs.estimated_note', { count: total.estimated_requests })
             }
           >
             <LargeUsd amount={total.estimated_cost} />
@@ -52,9 +54,11 @@ export function CostSummary({ rows, all, search }: CostSummaryProps) {
           <Figure
             label={t('activity.requests')}
             note={
-              total.unknown_requests === 0
-                ? t('provider_costs.unknown_none')
-                : t('provider_costs.unknown_note', { count: total.unknown_requests })
+              total.requests === 0
+                ? undefined
+                : total.unknown_requests === 0
+                  ? t('provider_costs.unknown_none')
+                  : t('provider_costs.unknown_note', { count: total.unknown_requests })
             }
           >
             {count(total.requests)}

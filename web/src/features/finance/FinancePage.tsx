@@ -63,7 +63,7 @@ export function ProviderCostsPage() {
 
 function Header({ section }: { section: 'ledger' | 'audit' | 'provider-costs' }) {
   const { t } = useTranslation();
-  const isAdmin = useViewer()?.isAdmin ?? false;
+  const viewer = useViewer();
   return (
     <>
       <PageHeader
@@ -73,9 +73,11 @@ function Header({ section }: { section: 'ledger' | 'audit' | 'provider-costs' })
       <SectionTabs
         label={t('finance.title')}
         sections={[
-          { to: '/finance', label: t('finance.ledger'), active: section === 'ledger' },
+          ...(viewer?.is(...MONEY_READERS)
+            ? [{ to: '/finance', label: t('finance.ledger'), active: section === 'ledger' }]
+            : []),
           { to: '/finance/audit', label: t('finance.audit'), active: section === 'audit' },
-          ...(isAdmin
+          ...(viewer?.isAdmin
             ? [
                 {
                   to: '/finance/provider-costs',

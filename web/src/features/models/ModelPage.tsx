@@ -41,7 +41,11 @@ export function ModelPage() {
         return model ? (
           <About model={model} />
         ) : (
-          <EmptyState title={t('model.gone_title')} text={t('model.gone', { id })} />
+          <EmptyState title={t('model.gone_title')} text={t('model.gone', { id })}>
+            <Button variant="default" renderRoot={(props) => <Link to="/models" {...props} />}>
+              {t('home.browse')}
+            </Button>
+          </EmptyState>
         );
       }}
     </QueryView>
