@@ -31,9 +31,9 @@ LATE_SECONDS = 60
 #: The reference's bounds of an event's time around the servers': no older than that, and not in the future.
 OLDER_SECONDS = 900
 TTL, RENEWAL = 5, 1
-ASK_SECONDS = 10
+ASK_SECONDS = 6
 #: A stream that is longer than a hold lives: it goes on only by renewing.
-CHUNKS, DELAY_MS = 160, 50
+CHUNKS, DELAY_MS = 140, 50
 REAPED = "tollgate_reaper_expired_total"
 NAME = "gateway-1"
 
@@ -117,13 +117,19 @@ def ask_on(asker, url: str, stop: threading.Event) -> None:
 
 def ages_of(harm: Harm, account: str, after: int) -> list[float]:
     """How much older than the servers say every settled request of an account says to be, of what stands behind a position."""
-    ages, end = [], harm.end_of_log()
-    with broker.Broker(harm.cluster.broker_port()) as connection:
-        for position in range(after + 1, end + 1):
-            kept = connection.ask(f"$JS.API.STREAM.MSG.GET.{broker.STREAM}", json.dumps({"seq": position}).encode())["message"]
-            event = json.loads(base64.b64decode(kept["data"]))
-            if event["type"] == "usage.settled" and event["subject"].replace("-", "") == account.removeprefix("acct_"):
-                ages.append(seconds_of(kept["time"]) - seconds_of(event["time"]))
+    ages = []
+    for position in range(after + 1, harm.end_of_log() + 1):
+        kept: list[dict] = []
+
+        def is_told() -> bool:
+            # While nobody leads, nobody answers.
+            kept.append(harm.ask(f"$JS.API.STREAM.MSG.GET.{broker.STREAM}", {"seq": position}).get("message") or {})
+            return bool(kept[-1])
+
+        harm.cluster.until(is_told, f"what stands at position {position}", 60)
+        event = json.loads(base64.b64decode(kept[-1]["data"]))
+        if event["type"] == "usage.settled" and event["subject"].replace("-", "") == account.removeprefix("acct_"):
+            ages.append(seconds_of(kept[-1]["time"]) - seconds_of(event["time"]))
     return ages
 
 

@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 
+from bank import bank
 from channels import channels_everywhere
 from clocks import wrong_clocks
 from cluster import Cluster
@@ -33,7 +34,7 @@ IDLE_SECONDS = 150
 # Nothing is lost but the time: every answer that began comes to its end.
 PLANNED = {"rolling_restart"}
 #: What runs before the faults, each with its own requests. They answer in words what they saw.
-SCENARIOS = {"hot_account": hot_account, "gateway_paused": gateway_paused, "wrong_clocks": wrong_clocks, "overgrown": overgrown}
+SCENARIOS = {"hot_account": hot_account, "gateway_paused": gateway_paused, "wrong_clocks": wrong_clocks, "bank": bank, "overgrown": overgrown}
 #: What the product does not stand yet: it runs only when it is named, and every run says so.
 OPEN = ["overgrown"]
 NAMES = [*SCENARIOS, *Harm.ALL]

@@ -47,7 +47,7 @@ class Harm(LostLog):
 
     ALL = [
         "roles", "rolling_restart", "gateway_points", "ledger_points", "projector_points", "two_ledgers",
-        "nats", "nats_one_by_one", "nats_parted", "nats_paused", "nats_truncated", "nats_replaced", "nats_put_back", "nats_lost_tail", "messages", "poison",
+        "nats", "nats_one_by_one", "nats_parted", "nats_paused", "nats_truncated", "nats_replaced", "nats_put_back", "messages", "poison",
         "flush", "flush_two_ledgers", "redis", "restored", "restored_files",
         "postgres", "clickhouse", "clickhouse_insert",
     ]  # fmt: skip

@@ -20,7 +20,7 @@ from harm import Harm
 
 from stack import NANO, Api  # noqa: E402
 
-REQUESTS = int(os.environ.get("FAULT_HOT_REQUESTS") or 2_500)
+REQUESTS = int(os.environ.get("FAULT_HOT_REQUESTS") or 1_500)
 #: More are asked for than the balance has.
 TOO_MANY = 150
 CLIENTS = 32

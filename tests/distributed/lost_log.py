@@ -36,29 +36,14 @@ class LostLog(ReplicaHarm):
     """One method a fault; for a class that has a `cluster` and a `told`."""
 
     def nats_put_back(self, rng: random.Random) -> None:
-        """The log ends before the books: the ledger halts and says why, and no role begins on it. Then what was lost is found again."""
-        cluster = self.cluster
-        older = self.keep_older()
-        cluster.until(lambda: self.position() > older + LOST_EVENTS, "the books went on", READY_SECONDS)
-        # Nobody makes the log long again: what the books have and the log has not stays to be seen.
-        for name in GATEWAYS:
-            cluster.kill_role(name)
-        begun = self.put_older_back(keep_newer=True)
-        cluster.until(lambda: cluster.metric("ledger", HALTED) == 1, "the ledger halts on a log that lost its end", NOTICED_SECONDS)
-        took = time.monotonic() - begun
-        ready, said = self.readiness("ledger"), self.last_words("ledger")
-        assert ready == 503 and said, f"the halted ledger's /readyz answers {ready}, its log says {said}"
-        self.refuses_to_begin(GATEWAYS[0])
-        for name in ("ledger", "projector"):
-            cluster.kill_role(name)
-        self.put_newer_back()
-        for name in ROLES:
-            cluster.start_role(name)
-            self.wait_ready(name)
-        self.told = f"halted after {took:.0f} s: {said}"
+        """What nobody has booked yet is lost, then what is booked is."""
+        older = self.lose_tail()
+        tail = self.told
+        self.lose_booked(older)
+        self.told = f"{tail}; {self.told}"
 
-    def nats_lost_tail(self, rng: random.Random) -> None:
-        """The log loses what nobody booked yet: gateways notice, or the books do, and what they still have is booked once they begin anew."""
+    def lose_tail(self) -> int:
+        """The gateways notice, and what their spools still have is booked once they begin anew."""
         cluster = self.cluster
         # What they have taken from the log is all in the older state.
         for name in ("ledger", "projector"):
@@ -77,13 +62,35 @@ class LostLog(ReplicaHarm):
                         noticed[name] = time.monotonic() - begun
             return len(noticed) == len(GATEWAYS)
 
-        cluster.until(is_noticed, f"every gateway notices that the log lost its events; {sorted(noticed)} did", NOTICED_SECONDS)
+        cluster.until(is_noticed, "every gateway notices that the log lost its events", NOTICED_SECONDS)
         said = [self.last_words(name) for name in GATEWAYS]
         assert all(said), f"the gateways' logs say {said}"
         for name in GATEWAYS:
             cluster.kill_role(name)
             cluster.start_role(name)
-        self.told = f"noticed after {max(noticed.values()):.0f} s: {said[0]}"
+        self.told = f"gateways noticed within {max(noticed.values()):.0f} s: {said[0]}"
+        return older
+
+    def lose_booked(self, older: int) -> None:
+        """The log ends before the books: the ledger halts and says why, and no role begins on it. Then what was lost is found again."""
+        cluster = self.cluster
+        cluster.until(lambda: self.position() > older + LOST_EVENTS, "the books went on", READY_SECONDS)
+        # Nobody makes the log long again: what the books have and the log has not stays to be seen.
+        for name in GATEWAYS:
+            cluster.kill_role(name)
+        begun = self.put_older_back(keep_newer=True)
+        cluster.until(lambda: cluster.metric("ledger", HALTED) == 1, "the ledger halts on a log that lost its end", NOTICED_SECONDS)
+        took = time.monotonic() - begun
+        ready, said = self.readiness("ledger"), self.last_words("ledger")
+        assert ready == 503 and said, f"the halted ledger's /readyz answers {ready}, its log says {said}"
+        self.refuses_to_begin(GATEWAYS[0])
+        for name in ("ledger", "projector"):
+            cluster.kill_role(name)
+        self.put_newer_back()
+        for name in ROLES:
+            cluster.start_role(name)
+            self.wait_ready(name)
+        self.told = f"the ledger halted within {took:.0f} s: {said}"
 
     # Noticing.
 
@@ -148,7 +155,7 @@ class LostLog(ReplicaHarm):
     def use(self, name: str, what: str) -> None:
         folder = self.cluster.server_folder(name)
         shutil.rmtree(folder / "data")
-        (folder / what).rename(folder / "data")
+        shutil.copytree(folder / what, folder / "data")
 
     def end_of_log(self) -> int:
         return self.ask(f"$JS.API.STREAM.INFO.{broker.STREAM}").get("state", {}).get("last_seq", 0)
