@@ -20,9 +20,6 @@ const READY_MS = 60_000;
 const STACK_READY_MS = 120_000;
 const KEY = /sk-tg-v1-[0-9a-zA-Z]{64}/;
 
-/** Of one process; the stack makes its own. */
-const MANAGEMENT_KEY = `sk-tg-v1-${'e2'.repeat(32)}`;
-
 export const ADMIN = { email: 'admin@example.com', password: 'correct horse battery staple' };
 
 const CONFIG = `
@@ -100,17 +97,13 @@ async function startServe(folder, config) {
   const { child, output } = program(BINARY, ['--config', config, 'serve', '--new-key'], folder, {
     TOLLGATE_LISTEN: `127.0.0.1:${port}`,
     TOLLGATE_DATA_DIR: join(folder, 'data'),
-    TOLLGATE_MANAGEMENT_KEY: MANAGEMENT_KEY,
   });
   const url = `http://127.0.0.1:${port}`;
   const answers = async () => {
     const answer = await fetch(`${url}/readyz`).catch(() => null);
     return answer?.ok && KEY.exec(output());
   };
-  const started = async () => {
-    const [key] = await until(answers, child, READY_MS);
-    return { url, key, managementKey: MANAGEMENT_KEY };
-  };
+  const started = async () => ({ url, key: (await until(answers, child, READY_MS))[0] });
   return { child, output, started, end: () => child.kill('SIGTERM') };
 }
 
@@ -121,13 +114,12 @@ async function startStack(folder, config) {
   const started = async () => {
     const welcome = () => /^Dashboard: (\S+) +Management key: (\S+)/m.exec(output());
     const [, url, file] = await until(welcome, child, STACK_READY_MS);
-    const managementKey = (await readFile(file, 'utf8')).trim();
     const answer = await fetch(`${url}/api/v1/keys`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${managementKey}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${(await readFile(file, 'utf8')).trim()}`, 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'Default' }),
     });
-    return { url, key: (await answer.json()).key, managementKey };
+    return { url, key: (await answer.json()).key };
   };
   return { child, output, started, end: () => child.stdin.end() };
 }

@@ -29,7 +29,8 @@ import type {
   Transaction,
   UsageSeries,
 } from './app_types';
-import { ApiError, call, type Page, rememberCsrfToken, whole, withQuery } from './client';
+import { ApiError, call, type Page, readExactly, rememberCsrfToken, whole, withQuery } from './client';
+import type { ProviderCostReport } from './types';
 
 const MINUTE_MS = 60_000;
 type Filters = Record<string, string | number | undefined>;
@@ -125,6 +126,24 @@ export const adminQuery = <T>(path: string) =>
   queryOptions({
     queryKey: ['admin', ...path.split('/')],
     queryFn: ({ signal }) => call<T>('GET', `/api/app/admin/${path}`, undefined, signal),
+  });
+
+export interface CostFilters {
+  from: string;
+  to: string;
+  by: 'day' | 'month';
+  channel?: string | undefined;
+  provider?: string | undefined;
+}
+
+export const providerCostsPath = (filters: CostFilters & { format?: 'csv' }) =>
+  withQuery('/api/app/admin/provider-costs', { ...filters });
+
+/** What providers should have invoiced. */
+export const providerCostsQuery = (filters: CostFilters) =>
+  queryOptions({
+    queryKey: ['admin', 'provider-costs', filters],
+    queryFn: ({ signal }) => readExactly<ProviderCostReport>(providerCostsPath(filters), signal),
   });
 
 export const generationDetailQuery = (id: string) =>

@@ -46,13 +46,6 @@ export async function getJson<T>(path: string, key?: string, signal?: AbortSigna
   return parseExactly(text) as T;
 }
 
-/** A file as the gateway writes it: what a link could not ask for, because a key has to go with it. */
-export async function getFile(path: string, key: string): Promise<Blob> {
-  const response = await request(path, { headers: headers(key), cache: 'no-store' });
-  if (!response.ok) throw failure(response.status, await response.text());
-  return await response.blob();
-}
-
 /** Sends a body and returns the response once its head is there; anything but a 2xx is thrown. */
 export async function post(path: string, body: unknown, key: string, signal: AbortSignal): Promise<Response> {
   const response = await request(path, {
@@ -82,13 +75,8 @@ export function rememberCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** An answer of the app's own API, whole: `{data, next_cursor, …}`. Its amounts are strings, so plain JSON is exact. */
-export async function whole<T>(
-  method: Method,
-  path: string,
-  body?: unknown,
-  signal?: AbortSignal,
-): Promise<T & { data: unknown }> {
+/** The text of a good answer of the app's own API. */
+async function exchange(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<string> {
   const response = await request(path, {
     method,
     signal: signal ?? null,
@@ -105,12 +93,28 @@ export async function whole<T>(
     if (refused.reason === 'unauthenticated') unauthenticated();
     throw refused;
   }
+  return text;
+}
+
+/** An answer of the app's own API, whole: `{data, next_cursor, …}`. Its amounts are strings, so plain JSON is exact. */
+export async function whole<T>(
+  method: Method,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<T & { data: unknown }> {
+  const text = await exchange(method, path, body, signal);
   return text === '' ? ({ data: null } as T & { data: unknown }) : JSON.parse(text);
 }
 
 /** The `data` of an answer of the app's own API. */
 export async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   return (await whole<object>(method, path, body, signal)).data as T;
+}
+
+/** The `data` of an answer that writes amounts as numbers, as `/api/v1` does: read to their last digit. */
+export async function readExactly<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (parseExactly(await exchange('GET', path, undefined, signal)) as { data: T }).data;
 }
 
 /** A path with the parameters that have a value. */

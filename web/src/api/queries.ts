@@ -1,8 +1,8 @@
 // What pages ask the gateway. Server state lives in the query cache and nowhere else.
 
 import { queryOptions } from '@tanstack/react-query';
-import { ApiError, getJson, withQuery } from './client';
-import type { Credits, Endpoint, Generation, KeyInfo, Model, Provider, ProviderCostReport } from './types';
+import { ApiError, getJson } from './client';
+import type { Credits, Endpoint, Generation, KeyInfo, Model, Provider } from './types';
 
 const MINUTE_MS = 60_000;
 
@@ -62,26 +62,6 @@ export const generationQuery = (key: string, id: string) =>
     queryFn: async ({ signal }) =>
       (await getJson<{ data: Generation }>(`/api/v1/generation?id=${encodeURIComponent(id)}`, key, signal)).data,
     enabled: id !== '',
-    retry: retryUnlessRefused,
-  });
-
-export interface CostFilters {
-  from: string;
-  to: string;
-  by: 'day' | 'month';
-  channel?: string | undefined;
-  provider?: string | undefined;
-}
-
-export const providerCostsPath = (filters: CostFilters & { format?: 'csv' }) =>
-  withQuery('/api/v1/admin/provider-costs', { ...filters });
-
-/** What providers should have invoiced: asked for with a management key of the platform. */
-export const providerCostsQuery = (key: string, filters: CostFilters) =>
-  queryOptions({
-    queryKey: ['provider-costs', key, filters],
-    queryFn: async ({ signal }) =>
-      (await getJson<{ data: ProviderCostReport }>(providerCostsPath(filters), key, signal)).data,
     retry: retryUnlessRefused,
   });
 

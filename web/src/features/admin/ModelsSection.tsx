@@ -3,15 +3,18 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { adminQuery } from '../../api/app_queries';
-import type { AdminModel, Prices, PriceVersion } from '../../api/app_types';
+import type { AdminModel, Channel, Prices, PriceVersion } from '../../api/app_types';
 import { type DecimalText, formatUsd } from '../../money/decimal';
 import { DataTable } from '../../ui/DataTable';
 import { EmptyState } from '../../ui/EmptyState';
 import { QueryView } from '../../ui/QueryView';
 import { Time } from '../../ui/Time';
+import { embeddingModels } from './channel_models';
 import { NewPrice } from './NewPrice';
 
 const modelsQuery = adminQuery<AdminModel[]>('models');
+/** They know what a model gives. */
+const channelsQuery = adminQuery<Channel[]>('channels');
 
 interface Offer {
   model: AdminModel;
@@ -22,10 +25,12 @@ interface Offer {
 export function ModelsSection() {
   const { t } = useTranslation();
   const models = useQuery(modelsQuery);
+  const channels = useQuery(channelsQuery);
   const [search, setSearch] = useState('');
   const [openedId, setOpenedId] = useState<string | null>(null);
   // As the answer has it now: a price that was just set is the one to begin with.
   const opened = models.data?.find(({ id }) => id === openedId);
+  const embedding = embeddingModels(channels.data ?? []);
   return (
     <Stack gap="md">
       <TextInput
@@ -35,48 +40,52 @@ export function ModelsSection() {
         value={search}
         onChange={(event) => setSearch(event.currentTarget.value)}
       />
-      <QueryView
-        query={models}
-        height={320}
-        empty={<EmptyState title={t('models.empty_title')} text={t('models.empty')} />}
-      >
-        {(all) => (
-          <DataTable
-            label={t('admin.section.models')}
-            rows={offers(all, search)}
-            rowKey={({ model, channel }) => `${model.id} ${channel.channel_id}`}
-            columns={[
-              { key: 'model', header: t('playground.model'), heading: true, cell: ({ model }) => model.id },
-              { key: 'channel', header: t('admin.channel'), cell: ({ channel }) => channel.channel_name },
-              {
-                key: 'price',
-                header: t('admin.price'),
-                numeric: true,
-                cell: ({ channel }) => <PricePair prices={channel.price} />,
-              },
-              {
-                key: 'cost',
-                header: t('admin.cost'),
-                numeric: true,
-                wide: true,
-                cell: ({ channel }) => <PricePair prices={channel.cost} />,
-              },
-              {
-                key: 'versions',
-                header: '',
-                cell: ({ model }) => (
-                  <Button
-                    size="compact-sm"
-                    variant="default"
-                    onClick={() => setOpenedId(model.id)}
-                    aria-label={`${t('admin.prices')}: ${model.id}`}
-                  >
-                    {t('admin.price_versions', { count: model.price_versions })}
-                  </Button>
-                ),
-              },
-            ]}
-          />
+      <QueryView query={channels} height={320}>
+        {() => (
+          <QueryView
+            query={models}
+            height={320}
+            empty={<EmptyState title={t('models.empty_title')} text={t('models.empty')} />}
+          >
+            {(all) => (
+              <DataTable
+                label={t('admin.section.models')}
+                rows={offers(all, search)}
+                rowKey={({ model, channel }) => `${model.id} ${channel.channel_id}`}
+                columns={[
+                  { key: 'model', header: t('playground.model'), heading: true, cell: ({ model }) => model.id },
+                  { key: 'channel', header: t('admin.channel'), cell: ({ channel }) => channel.channel_name },
+                  {
+                    key: 'price',
+                    header: t('admin.price'),
+                    numeric: true,
+                    cell: ({ model, channel }) => <PricePair prices={channel.price} embeds={embedding.has(model.id)} />,
+                  },
+                  {
+                    key: 'cost',
+                    header: t('admin.cost'),
+                    numeric: true,
+                    wide: true,
+                    cell: ({ model, channel }) => <PricePair prices={channel.cost} embeds={embedding.has(model.id)} />,
+                  },
+                  {
+                    key: 'versions',
+                    header: '',
+                    cell: ({ model }) => (
+                      <Button
+                        size="compact-sm"
+                        variant="default"
+                        onClick={() => setOpenedId(model.id)}
+                        aria-label={`${t('admin.prices')}: ${model.id}`}
+                      >
+                        {t('admin.price_versions', { count: model.price_versions })}
+                      </Button>
+                    ),
+                  },
+                ]}
+              />
+            )}
+          </QueryView>
         )}
       </QueryView>
       <Modal
@@ -86,7 +95,7 @@ export function ModelsSection() {
         title={openedId}
         closeButtonProps={{ 'aria-label': t('common.close') }}
       >
-        {opened && <Versions model={opened} />}
+        {opened && <Versions model={opened} embeds={embedding.has(opened.id)} />}
       </Modal>
     </Stack>
   );
@@ -99,7 +108,8 @@ function offers(models: readonly AdminModel[], search: string): Offer[] {
     .flatMap((model) => model.channels.map((channel) => ({ model, channel })));
 }
 
-function PricePair({ prices }: { prices: Prices | 'free' | null | undefined }) {
+/** In and out; of a model that embeds, in alone. */
+function PricePair({ prices, embeds }: { prices: Prices | 'free' | null | undefined; embeds: boolean }) {
   const { t, i18n } = useTranslation();
   if (prices === 'free') return <span>{t('common.free')}</span>;
   if (!prices) return <span>–</span>;
@@ -107,12 +117,13 @@ function PricePair({ prices }: { prices: Prices | 'free' | null | undefined }) {
     amount === undefined ? '–' : (formatUsd(amount, i18n.language) ?? '–');
   return (
     <span>
-      {usd(prices.prompt)} / {usd(prices.completion)}
+      {usd(prices.prompt)}
+      {!embeds && ` / ${usd(prices.completion)}`}
     </span>
   );
 }
 
-function Versions({ model }: { model: AdminModel }) {
+function Versions({ model, embeds }: { model: AdminModel; embeds: boolean }) {
   const { t } = useTranslation();
   const versions = useQuery(adminQuery<PriceVersion[]>(`price-versions?model=${encodeURIComponent(model.id)}`));
   return (
@@ -150,9 +161,14 @@ function Versions({ model }: { model: AdminModel }) {
                 key: 'price',
                 header: t('admin.price'),
                 numeric: true,
-                cell: (row) => <PricePair prices={row.price} />,
+                cell: (row) => <PricePair prices={row.price} embeds={embeds} />,
               },
-              { key: 'cost', header: t('admin.cost'), numeric: true, cell: (row) => <PricePair prices={row.cost} /> },
+              {
+                key: 'cost',
+                header: t('admin.cost'),
+                numeric: true,
+                cell: (row) => <PricePair prices={row.cost} embeds={embeds} />,
+              },
               {
                 key: 'by',
                 header: t('admin.by'),
@@ -163,7 +179,7 @@ function Versions({ model }: { model: AdminModel }) {
           />
         )}
       </QueryView>
-      {model.channels.length > 0 && <NewPrice model={model} />}
+      {model.channels.length > 0 && <NewPrice model={model} embeds={embeds} />}
     </Stack>
   );
 }

@@ -11,7 +11,7 @@ import { changedCost, priceOf, textOf } from './channel_models';
 type Offer = AdminModel['channels'][number];
 
 /** A price for a model on one of its channels, from now on or from a moment. */
-export function NewPrice({ model }: { model: AdminModel }) {
+export function NewPrice({ model, embeds }: { model: AdminModel; embeds: boolean }) {
   const { t } = useTranslation();
   const [channel, setChannel] = useState(model.channels[0]?.channel_id ?? '');
   const offer = model.channels.find(({ channel_id }) => channel_id === channel);
@@ -31,13 +31,13 @@ export function NewPrice({ model }: { model: AdminModel }) {
           data={model.channels.map((one) => ({ value: one.channel_id, label: one.channel_name }))}
         />
         {/* Every channel has prices of its own to begin with. */}
-        {offer && <PriceForm key={channel} model={model.id} offer={offer} />}
+        {offer && <PriceForm key={channel} model={model.id} offer={offer} embeds={embeds} />}
       </Group>
     </div>
   );
 }
 
-function PriceForm({ model, offer }: { model: string; offer: Offer }) {
+function PriceForm({ model, offer, embeds }: { model: string; offer: Offer; embeds: boolean }) {
   const { t } = useTranslation();
   const queries = useQueryClient();
   const show = useToasts((state) => state.show);
@@ -52,11 +52,14 @@ function PriceForm({ model, offer }: { model: string; offer: Offer }) {
   const [from, setFrom] = useState('');
   const save = useMutation({
     mutationFn: () => {
-      const cost = changedCost(offer.cost, fields.costPrompt, fields.costCompletion);
+      // A model that embeds has no fields for its output.
+      const completion = embeds ? '0' : fields.completion;
+      const costCompletion = embeds ? textOf(offer.cost, 'completion') || '0' : fields.costCompletion;
+      const cost = changedCost(offer.cost, fields.costPrompt, costCompletion);
       return call('POST', '/api/app/admin/price-versions', {
         channel_id: offer.channel_id,
         model,
-        price: priceOf(before, fields.prompt, fields.completion),
+        price: priceOf(before, fields.prompt, completion),
         ...(cost === undefined ? {} : { cost }),
         ...(from === '' ? {} : { effective_at: new Date(from).toISOString() }),
       });
@@ -85,9 +88,9 @@ function PriceForm({ model, offer }: { model: string; offer: Offer }) {
     <form onSubmit={submit}>
       <Group align="flex-end" gap="sm">
         {amount('prompt', t('models.input'))}
-        {amount('completion', t('models.output'))}
+        {!embeds && amount('completion', t('models.output'))}
         {amount('costPrompt', t('admin.cost_input'), false)}
-        {amount('costCompletion', t('admin.cost_output'), false)}
+        {!embeds && amount('costCompletion', t('admin.cost_output'), false)}
         <TextInput
           type="datetime-local"
           label={t('admin.effective')}

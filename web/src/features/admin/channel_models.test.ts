@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ChannelModel } from '../../api/app_types';
-import { changedCost, modelOf, rowOf } from './channel_models';
+import { changedCost, embeddingModels, modelOf, rowOf } from './channel_models';
 
 it('keeps what the form does not show', () => {
   const model: ChannelModel = {
@@ -41,6 +41,21 @@ it('keeps a model for embeddings one, makes one of a model that was typed, and t
   });
   const speaks: ChannelModel = { id: 'a/voice', output_modalities: ['text', 'audio'], price: 'free' };
   expect(modelOf(rowOf(speaks))).toEqual(speaks);
+});
+
+it('knows a model for embeddings by any channel that says so', () => {
+  const price = { prompt: '1', completion: '0' };
+  const embeds: ChannelModel = { id: 'a/embed', output_modalities: ['embeddings'], price };
+  const channels = [
+    {
+      models: [
+        { id: 'a/free-output', price },
+        { id: 'a/embed', price },
+      ],
+    },
+    { models: [embeds, { id: 'a/voice', output_modalities: ['text', 'audio'], price }] },
+  ];
+  expect([...embeddingModels(channels)]).toEqual(['a/embed']);
 });
 
 it('sends a cost only where another was typed', () => {

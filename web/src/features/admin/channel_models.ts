@@ -1,6 +1,6 @@
 // A channel's models as rows of a form. What the form does not show is kept as it was.
 
-import type { ChannelModel, Prices } from '../../api/app_types';
+import type { Channel, ChannelModel, Prices } from '../../api/app_types';
 
 export interface ModelRow {
   key: string;
@@ -20,6 +20,11 @@ let nextKey = 1;
 
 function embedsOnly(model: ChannelModel | null): boolean {
   return model?.output_modalities?.includes(EMBEDDINGS) ?? false;
+}
+
+/** Models that give embeddings and answer nothing: there is no output to pay for. One channel that says so is enough. */
+export function embeddingModels(channels: readonly Pick<Channel, 'models'>[]): ReadonlySet<string> {
+  return new Set(channels.flatMap(({ models }) => models.filter(embedsOnly).map(({ id }) => id)));
 }
 
 export function rowOf(model: ChannelModel | null): ModelRow {

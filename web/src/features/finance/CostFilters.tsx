@@ -1,16 +1,12 @@
 import { Button, Checkbox, NativeSelect } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
-import { getFile } from '../../api/client';
-import { providerCostsPath } from '../../api/queries';
+import { providerCostsPath } from '../../api/app_queries';
 import type { ProviderCost } from '../../api/types';
 import type { ProviderCostsSearch } from '../../app/search';
 import { DateRange } from '../../ui/DateRange';
-import { saveFile } from '../../ui/download';
 import { Filters } from '../../ui/Filters';
 import { DownloadIcon } from '../../ui/icons';
-import { useFailureToast } from '../../ui/use_failure_toast';
 import { type CostPeriod, daysOfMonth, latestMonths, monthOf } from './cost_period';
 import { narrowed } from './cost_report';
 
@@ -19,14 +15,13 @@ const route = getRouteApi('/finance/provider-costs');
 type Change = { [K in keyof ProviderCostsSearch]?: ProviderCostsSearch[K] | undefined };
 
 interface CostFiltersProps {
-  apiKey: string;
   period: CostPeriod;
   search: ProviderCostsSearch;
   rows: readonly ProviderCost[];
 }
 
 /** The days, whose cost, and the same as a file. */
-export function CostFilters({ apiKey, period, search, rows }: CostFiltersProps) {
+export function CostFilters({ period, search, rows }: CostFiltersProps) {
   const { t, i18n } = useTranslation();
   const navigate = route.useNavigate();
   const set = (change: Change) =>
@@ -83,7 +78,7 @@ export function CostFilters({ apiKey, period, search, rows }: CostFiltersProps) 
         to={days.to}
         onChange={(change) => set({ from: days.from, to: days.to, ...change })}
       />
-      <Csv apiKey={apiKey} period={period} search={search} />
+      <Csv period={period} search={search} />
     </Filters>
   );
 }
@@ -110,25 +105,18 @@ function Names({ label, every, chosen, names, onChange }: NamesProps) {
   );
 }
 
-function Csv({ apiKey, period: { from, to, fault }, search }: Omit<CostFiltersProps, 'rows'>) {
-  const failed = useFailureToast();
-  const csv = useMutation({
-    mutationFn: () => {
-      const { provider, channel, by = 'month' } = search;
-      return getFile(providerCostsPath({ from, to, by, provider, channel, format: 'csv' }), apiKey);
-    },
-    onSuccess: (file) => saveFile(file, `provider-costs-${monthOf({ from, to }) ?? `${from}-${to}`}.csv`),
-    onError: failed,
-  });
+function Csv({ period: { from, to, fault }, search }: Omit<CostFiltersProps, 'rows'>) {
+  const look = { size: 'xs', variant: 'default', leftSection: <DownloadIcon /> } as const;
+  if (fault !== null)
+    return (
+      <Button {...look} disabled>
+        CSV
+      </Button>
+    );
+  const { provider, channel, by = 'month' } = search;
+  const href = providerCostsPath({ from, to, by, provider, channel, format: 'csv' });
   return (
-    <Button
-      size="xs"
-      variant="default"
-      leftSection={<DownloadIcon />}
-      onClick={() => csv.mutate()}
-      loading={csv.isPending}
-      disabled={fault !== null}
-    >
+    <Button {...look} component="a" href={href} download>
       CSV
     </Button>
   );

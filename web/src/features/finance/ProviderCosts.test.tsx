@@ -3,21 +3,19 @@
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router';
 import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Providers } from '../../app/App';
 import { createAppRouter } from '../../app/router';
 import { startTranslation } from '../../i18n';
-import { useManagementKey } from '../key/management_key';
 
-const KEY = `sk-tg-v1-${'0f'.repeat(32)}`;
 const PATH = '/finance/provider-costs?from=2026-10-01&to=2026-10-31';
-const SESSION = {
-  user: { id: 'u', email: 'a@example.com', name: 'A', is_platform_admin: true, has_password: true },
+const session = (is_platform_admin: boolean) => ({
+  user: { id: 'u', email: 'a@example.com', name: 'A', is_platform_admin, has_password: true },
   accounts: [{ id: 'acct_1', name: 'Acme', role: 'owner', status: 'active' }],
   preferences: { theme: 'light', language: 'en', default_model: null, routing_strategy: 'weighted_random' },
   csrf_token: 't',
   expires_at: '2026-12-01T00:00:00Z',
-};
+});
 
 const tokens = (input: number, output: number) =>
   `{"uncached_input":${input},"cache_read":0,"cache_write_5m":0,"cache_write_1h":0,"image_input":0,"audio_input":0,` +
@@ -34,16 +32,15 @@ const ROWS = [
   row('claude', 'anthropic', 'anthropic/claude', '0.1', '"unknown_requests":2'),
 ];
 
-function gateway(answer: { status?: number; body: string }) {
+function gateway(answer: { status?: number; body: string; isAdmin?: boolean }) {
   const fetched = vi.fn(async (path: string, _init?: RequestInit) => {
-    if (path === '/api/app/session') return new Response(JSON.stringify({ data: SESSION }));
-    if (!path.startsWith('/api/v1/admin/provider-costs')) return new Response('{}', { status: 404 });
-    if (path.includes('format=csv')) return new Response('period,channel\r\n');
+    if (path === '/api/app/session') return new Response(JSON.stringify({ data: session(answer.isAdmin ?? true) }));
+    if (!path.startsWith('/api/app/admin/provider-costs')) return new Response('{}', { status: 404 });
     return new Response(answer.body, { status: answer.status ?? 200 });
   });
   vi.stubGlobal('fetch', fetched);
   return {
-    asked: () => fetched.mock.calls.filter(([path]) => path.startsWith('/api/v1/admin/provider-costs')),
+    asked: () => fetched.mock.calls.filter(([path]) => path.startsWith('/api/app/admin/provider-costs')),
   };
 }
 
@@ -58,41 +55,27 @@ function open(path = PATH) {
 }
 
 beforeAll(() => startTranslation());
-beforeEach(() => useManagementKey.getState().use(KEY));
 afterEach(() => {
   cleanup();
-  useManagementKey.getState().forget();
   vi.unstubAllGlobals();
 });
 
 describe('provider costs', () => {
-  it('take a management key, which is sent and kept nowhere', async () => {
-    useManagementKey.getState().forget();
+  it('are asked for as whoever is signed in', async () => {
     const { asked } = gateway({ body: report(ROWS) });
-    const { user } = open();
-    const field = await screen.findByLabelText('Management key of the platform');
-    await user.type(field, 'sk-nope{Enter}');
-    expect(screen.getByText(/64 letters and digits/)).toBeDefined();
-    expect(asked()).toHaveLength(0);
-    await user.clear(field);
-    await user.click(field);
-    await user.paste(KEY);
-    await user.keyboard('{Enter}');
+    open();
     await screen.findByRole('table');
-    expect(asked()[0]?.[0]).toBe('/api/v1/admin/provider-costs?from=2026-10-01&to=2026-10-31&by=month');
-    expect(asked()[0]?.[1]?.headers).toEqual({ authorization: `Bearer ${KEY}` });
-    expect(JSON.stringify({ ...sessionStorage, ...localStorage })).not.toContain(KEY);
-    await user.click(screen.getByRole('button', { name: 'Forget it' }));
-    expect(await screen.findByLabelText('Management key of the platform')).toBeDefined();
+    expect(asked().map(([path]) => path)).toEqual([
+      '/api/app/admin/provider-costs?from=2026-10-01&to=2026-10-31&by=month',
+    ]);
+    expect(asked()[0]?.[1]?.headers).not.toHaveProperty('authorization');
   });
 
-  it('say that a key of one account is not enough', async () => {
-    gateway({
-      status: 403,
-      body: '{"error":{"code":403,"message":"no","metadata":{"error_type":"permission_denied"}}}',
-    });
+  it('are not asked for by who does not administer the platform', async () => {
+    const { asked } = gateway({ body: report(ROWS), isAdmin: false });
     open();
-    expect(await screen.findByText(/not of one account/)).toBeDefined();
+    expect(await screen.findByText(/administrators of the platform/)).toBeDefined();
+    expect(asked()).toHaveLength(0);
   });
 
   it('show every digit, and the sum of what is chosen', async () => {
@@ -136,20 +119,20 @@ describe('provider costs', () => {
   });
 
   it('are taken home as a table of what is chosen', async () => {
-    const { asked } = gateway({ body: report(ROWS) });
-    const saved = vi.spyOn(URL, 'createObjectURL');
-    const { user } = open(`${PATH}&provider=openai&by=day`);
-    await screen.findByRole('table');
-    await user.click(screen.getByRole('button', { name: 'CSV' }));
-    await waitFor(() => expect(saved).toHaveBeenCalled());
-    const path = asked().at(-1)?.[0];
-    expect(path).toBe('/api/v1/admin/provider-costs?from=2026-10-01&to=2026-10-31&by=day&provider=openai&format=csv');
+    gateway({ body: report(ROWS) });
+    open(`${PATH}&provider=openai&by=day`);
+    const csv = await screen.findByRole('link', { name: 'CSV' });
+    expect(csv.getAttribute('href')).toBe(
+      '/api/app/admin/provider-costs?from=2026-10-01&to=2026-10-31&by=day&provider=openai&format=csv',
+    );
+    expect(csv.hasAttribute('download')).toBe(true);
   });
 
   it('say what is wrong with days, and that there was nothing in them', async () => {
     const { asked } = gateway({ body: report([]) });
     open('/finance/provider-costs?from=2026-10-02&to=2026-10-01');
     expect(await screen.findByText('The first day is after the last one.')).toBeDefined();
+    expect(screen.getByRole('button', { name: 'CSV' }).hasAttribute('disabled')).toBe(true);
     expect(asked()).toHaveLength(0);
     cleanup();
     open();

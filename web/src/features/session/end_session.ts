@@ -4,7 +4,6 @@ import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-quer
 import { useEffect } from 'react';
 import { sessionQuery } from '../../api/app_queries';
 import { whenUnauthenticated } from '../../api/client';
-import { useManagementKey } from '../key/management_key';
 import { useKey } from '../key/store';
 import { forgetConversations } from '../playground/conversation_store';
 
@@ -45,7 +44,6 @@ export function useEndedSession(): void {
 
 function forgetPerson(queries: QueryClient): void {
   useKey.getState().forget();
-  useManagementKey.getState().forget();
   forgetConversations();
   queries.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionQuery.queryKey[0] });
 }
