@@ -182,9 +182,9 @@ def check_history(books: Books, askers: dict[str, Asker], orders: list[Order]) -
             if row["kind"] == "usage":
                 charges.setdefault(row["request"], []).append(-row["amount_nanos"])
         assert all(each == [CENT_NANOS] for each in charges.values()), f"{account} was charged {charges}"
-        unheard = [told for told in asker.told if told.status is None]
-        answered = len(asker.answered())
-        assert answered <= len(charges) <= answered + len(unheard), f"{account}: {len(charges)} charges for {answered} answers and {len(unheard)} without one"
+        answered, unheard = len(asker.answered()), sum(told.status is None for told in asker.told)
+        counts = f"{account}: {len(charges)} charges for {answered} answers and {unheard} requests without one"
+        assert answered <= len(charges) <= answered + unheard, counts
         assert sum(row["amount_nanos"] for row in rows) == books.balances[account], f"{account} does not add up"
     refunds: dict[str, int] = {}
     for row in books.transactions:

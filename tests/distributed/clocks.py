@@ -102,7 +102,8 @@ def one_clock(cluster: Cluster, harm: Harm, library: str, seconds: int) -> str:
     assert len(ages) == len(charges), f"{len(ages)} events for {len(charges)} charges"
     # The books and statistics say what the gateway's clock said; nobody may be further off than that clock is.
     earliest, latest = min(0, seconds) - LATE_SECONDS, max(0, seconds) + LATE_SECONDS
-    assert -latest <= min(ages) and max(ages) <= -earliest <= OLDER_SECONDS, f"events are {min(ages):.0f} to {max(ages):.0f} s older than the log says"
+    older = f"{min(ages):.0f} to {max(ages):.0f} s older than the log says"
+    assert -latest <= min(ages) and max(ages) <= -earliest <= OLDER_SECONDS, f"events are {older}"
     cluster.until(lambda: statistics_of(cluster, account)[0] == len(charges), "statistics have every request", 60)
     _, admitted, hours = statistics_of(cluster, account)
     assert since + earliest <= admitted[0] and admitted[1] <= time.time() + latest, f"admitted at {admitted}, asked since {since}"

@@ -41,7 +41,11 @@ class ReplicaHarm:
         leader = self.stream_leader()
         followers = [name for name in broker.NAMES if name != leader]
         rng.shuffle(followers)
-        parties = [({leader}, None, LONG_SECONDS), ({followers[0]}, None, rng.uniform(*SHORT_CUT)), ({leader}, {followers[1]}, rng.uniform(*SHORT_CUT))]
+        parties = [
+            ({leader}, None, LONG_SECONDS),
+            ({followers[0]}, None, rng.uniform(*SHORT_CUT)),
+            ({leader}, {followers[1]}, rng.uniform(*SHORT_CUT)),
+        ]
         for some, others, seconds in parties:
             silently = rng.random() < 0.5
             words = "silent" if silently else "cut"

@@ -14,8 +14,6 @@ import threading
 
 CONNECT_SECONDS = 5
 CHUNK_BYTES = 65_536
-#: A thread that waits for bytes looks this often whether its way is still open.
-LOOK_SECONDS = 0.2
 
 
 class Way:
@@ -49,6 +47,7 @@ class Way:
                 far = socket.create_connection(("127.0.0.1", self.target), timeout=CONNECT_SECONDS)
             except OSError:
                 return
+            far.settimeout(None)
             with contextlib.closing(far), self.remembered(near, far):
                 back = threading.Thread(target=self.pump, args=(far, near), daemon=True)
                 back.start()
@@ -70,20 +69,12 @@ class Way:
                 self.open.difference_update(both)
 
     def pump(self, source: socket.socket, sink: socket.socket) -> None:
-        source.settimeout(LOOK_SECONDS)
+        """Blocks without a time limit: a limit belongs to a socket, and two threads use each. Who closes a way wakes both."""
         with contextlib.suppress(OSError):
-            while True:
-                try:
-                    data = source.recv(CHUNK_BYTES)
-                except TimeoutError:
-                    continue
+            while data := source.recv(CHUNK_BYTES):
                 # What was sent into the silence arrives when it is over, as TCP has it.
                 self.speaks.wait()
-                if not data:
-                    break
-                sink.settimeout(None)
                 sink.sendall(data)
-                sink.settimeout(LOOK_SECONDS)
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
