@@ -43,6 +43,8 @@ pub const LEDGER_BATCH_SECONDS: &str = "tollgate_ledger_batch_seconds";
 pub const LEDGER_LAG_SECONDS: &str = "tollgate_ledger_lag_seconds";
 /// Counter by `step` (`apply`, `post`): attempts of the worker that failed and are repeated.
 pub const LEDGER_RETRIES_TOTAL: &str = "tollgate_ledger_retries_total";
+/// Gauge: events that have been missing from their producers' sequences for most of a minute.
+pub const LEDGER_MISSING_EVENTS: &str = "tollgate_ledger_missing_events";
 /// Gauge, 1 while this worker books, 0 while it stands back for another one.
 pub const LEDGER_ACTIVE: &str = "tollgate_ledger_active";
 /// Gauge, 1 once a broken invariant halted the worker.
@@ -74,6 +76,7 @@ pub fn describe() {
         "From an event to its place in the books, the balance gate told; of what this worker booked"
     );
     ::metrics::describe_counter!(LEDGER_RETRIES_TOTAL, "Attempts of the worker that failed and are repeated, by step (apply, post)");
+    ::metrics::describe_gauge!(LEDGER_MISSING_EVENTS, "Events that have been missing from their producers' sequences for most of a minute");
     ::metrics::describe_gauge!(LEDGER_ACTIVE, "1 while this worker books, 0 while it stands back for another one");
     ::metrics::describe_gauge!(LEDGER_HALTED, "1 once a broken invariant halted the worker");
 }

@@ -20,6 +20,7 @@ pub mod replay;
 pub mod row;
 mod sqlite;
 pub mod store;
+mod tail;
 pub mod usage;
 pub mod worker;
 
@@ -32,4 +33,5 @@ pub use query::{
 pub use row::{Status, UsageRow};
 pub use sqlite::SqliteAnalytics;
 pub use store::{Access, AnalyticsStore, Digests, ProjectOutcome, RefreshOutcome};
+pub use tail::Tail;
 pub use usage::{Dimension, EndpointHour, Interval, UsageFilter, UsageGroup, UsageQuery, UsageTotals};

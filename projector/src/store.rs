@@ -20,6 +20,7 @@ use crate::query::{
 };
 use crate::row::UsageRow;
 use crate::sqlite::SqliteAnalytics;
+use crate::tail::Tail;
 use crate::usage::{EndpointHour, UsageGroup, UsageQuery};
 
 /// What a store is opened for.
@@ -118,6 +119,21 @@ impl AnalyticsStore {
         match self {
             Self::Sqlite(store) => store.project(facts).await,
             Self::ClickHouse(store) => store.project(facts).await,
+        }
+    }
+
+    /// What stood at the position the rows reach, or a little before; `None` where it was never noted.
+    pub async fn tail(&self) -> Result<Option<Tail>, AnalyticsError> {
+        match self {
+            Self::Sqlite(store) => store.tail().await,
+            Self::ClickHouse(store) => store.tail().await,
+        }
+    }
+
+    pub async fn note_tail(&self, tail: Tail) -> Result<(), AnalyticsError> {
+        match self {
+            Self::Sqlite(store) => store.note_tail(tail).await,
+            Self::ClickHouse(store) => store.note_tail(tail).await,
         }
     }
 

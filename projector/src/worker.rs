@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{AnalyticsError, Retry};
 use crate::metrics;
 use crate::store::AnalyticsStore;
+use crate::tail::Tail;
 
 /// A refresh is followed by this many times its duration without one.
 const REFRESH_PAUSE_FACTOR: u32 = 9;
@@ -45,6 +46,9 @@ pub enum WorkerError {
     /// The log is not the one these tables were made from, or it lost its end.
     #[error("analytics stand at log position {store}, but the log ends at {log}")]
     LogBehind { store: u64, log: u64 },
+    /// It lost its end and grew past it again, or is another one.
+    #[error("the event log has another event at position {0} than the one these analytics were made of")]
+    LogDiffers(u64),
 }
 
 /// Runs until cancelled. `progress` is the position up to which rows are there.
@@ -55,6 +59,11 @@ pub async fn run(store: AnalyticsStore, log: EventLog, progress: watch::Sender<u
     let last = bounds?.last;
     if position > last {
         return Err(WorkerError::LogBehind { store: position, log: last });
+    }
+    if let Some(tail) = with_retries(|| store.tail(), &cancel).await?.flatten()
+        && cancel.run_until_cancelled(tail.differs_in(&log)).await.transpose()? == Some(true)
+    {
+        return Err(WorkerError::LogDiffers(tail.position));
     }
     progress.send_replace(position);
     let mut refresher = Refresher { interval: pace.refresh_interval, due: Instant::now(), dirty: true, failures: 0 };
@@ -71,6 +80,11 @@ pub async fn run(store: AnalyticsStore, log: EventLog, progress: watch::Sender<u
                     projector.position = outcome.position,
                     "log entries that are not readable events were put into projection_quarantine"
                 );
+            }
+            if let Some(tail) = entries.last().map(Tail::of)
+                && with_retries(|| store.note_tail(tail), &cancel).await?.is_none()
+            {
+                break;
             }
             position = outcome.position;
             progress.send_replace(position);

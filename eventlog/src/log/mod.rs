@@ -6,6 +6,7 @@
 //! that many processes share.
 
 mod archived;
+mod compare;
 mod follower;
 mod jetstream;
 mod segmented;

@@ -123,6 +123,7 @@ pub const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/app/admin/price-versions", Access::Platform),
     (Method::POST, "/api/app/admin/price-versions", Access::Platform),
     (Method::DELETE, "/api/app/admin/price-versions/{version}", Access::Platform),
+    (Method::GET, "/api/app/admin/provider-costs", Access::Platform),
     (Method::GET, "/api/app/admin/codes", Access::Platform),
     (Method::POST, "/api/app/admin/codes", Access::Platform),
     (Method::GET, "/api/app/admin/codes/{batch}", Access::Platform),

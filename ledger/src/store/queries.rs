@@ -68,6 +68,16 @@ impl LedgerStore {
         reading!(self, pool => position_of(&sqlx::query(POSITION).fetch_one(pool).await?))
     }
 
+    /// The newest facts that were booked: the SHA-256 of each one's bytes by its position. The log has to have the same there.
+    pub async fn newest_facts(&self, limit: usize) -> Result<BTreeMap<u64, [u8; 32]>, LedgerError> {
+        let sql = "SELECT position, event_sha256 FROM ledger_entries ORDER BY position DESC LIMIT $1";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        reading!(self, pool => {
+            let found = sqlx::query(sql).bind(limit).fetch_all(pool).await?;
+            Ok(rows("ledger_entries", &found, |columns| Ok((columns.count("position")?, columns.head("event_sha256")?)))?.into_iter().collect())
+        })
+    }
+
     /// Every account whose balance ever changed: id, balance, and the log position all are complete up to.
     pub async fn balances(&self) -> Result<Vec<(AccountId, NanoUsd, u64)>, LedgerError> {
         let sql =

@@ -9,6 +9,7 @@
 //! moved without it only watches them, and goes on when they stand still. Start at [`run`].
 
 mod feedback;
+mod gaps;
 mod standby;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::metrics::{self as names, LEDGER_ACTIVE, LEDGER_HALTED, LEDGER_LAG_ENT
 use crate::store::{BatchOutcome, LedgerError, LedgerStore};
 
 use feedback::Feedback;
+use gaps::Gaps;
 
 /// The most entries one transaction takes.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
@@ -39,6 +41,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const RETRIES_MAX: u64 = 20;
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(5);
+/// Of what is booked, compared with the log before more is: a log loses its end, not its middle.
+pub const COMPARED_ENTRIES: usize = 1_000;
 /// Beside a halted worker.
 const HALTED_LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -61,6 +65,9 @@ pub enum WorkerError {
     /// The log is not the one these books were made from, or it lost its end.
     #[error("the ledger stands at log position {ledger}, but the log ends at {log}")]
     LogBehind { ledger: u64, log: u64 },
+    /// It lost its end and grew past it again, or is another one.
+    #[error("the event log has another event at position {0} than the one that was booked")]
+    LogDiffers(u64),
 }
 
 /// Runs until cancelled. An error means that the books may not go on as they are, or cannot.
@@ -73,7 +80,7 @@ pub async fn run(
 ) -> Result<(), WorkerError> {
     metrics::gauge!(LEDGER_HALTED).set(0.0);
     let outcome =
-        Worker { feedback: Feedback::new(store.clone(), gate), store, log, progress, watermarks: BTreeMap::new(), cancel }.run().await;
+        Worker { feedback: Feedback::new(store.clone(), gate), gaps: Gaps::new(store.clone()), store, log, progress, watermarks: BTreeMap::new(), cancel }.run().await;
     if let Err(error) = &outcome {
         metrics::gauge!(LEDGER_HALTED).set(1.0);
         tracing::error!(error = error as &dyn std::error::Error, "ledger halted");
@@ -103,6 +110,7 @@ struct Worker {
     store: LedgerStore,
     log: EventLog,
     feedback: Feedback,
+    gaps: Gaps,
     progress: watch::Sender<WorkerProgress>,
     watermarks: BTreeMap<(Partition, uuid::Uuid, uuid::Uuid), (Producer, u64)>,
     cancel: CancellationToken,
@@ -133,6 +141,11 @@ impl Worker {
             if position > last {
                 return Err(WorkerError::LogBehind { ledger: position, log: last });
             }
+            let Some(booked) = self.retrying(|| self.store.newest_facts(COMPARED_ENTRIES)).await? else { break };
+            let Some(other) = self.cancel.run_until_cancelled(self.log.first_difference(&booked)).await else { break };
+            if let Some(other) = other? {
+                return Err(WorkerError::LogDiffers(other));
+            }
             if !self.book_after(position).await? {
                 break;
             }
@@ -158,6 +171,7 @@ impl Worker {
         let mut batch = Vec::new();
         while !self.cancel.is_cancelled() {
             self.feedback.repair().await;
+            self.gaps.look().await;
             if batch.is_empty() {
                 self.wait(feed.position()).await;
                 // A log that is away is waited for; a worker that is to end does not wait with it.
@@ -246,11 +260,11 @@ impl Worker {
         Ok(None)
     }
 
-    /// Until there is something to read, or feedback to repair.
+    /// Until there is something to read, feedback to repair, or gaps to look for.
     async fn wait(&self, position: u64) {
         tokio::select! {
             () = self.cancel.cancelled() => {}
-            () = tokio::time::sleep_until(self.feedback.due) => {}
+            () = tokio::time::sleep_until(self.feedback.due.min(self.gaps.due)) => {}
             () = self.log.wait_past(position) => sleep(GATHER).await,
         }
     }

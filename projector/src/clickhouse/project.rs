@@ -20,6 +20,7 @@ use crate::fold::{Fact, Unreadable};
 use crate::plan::{Known, Plan};
 use crate::row::parse_terminal;
 use crate::store::ProjectOutcome;
+use crate::tail::Tail;
 
 /// Ids in one question: their text stays below the server's limit for a field.
 const KNOWN_IDS_MAX: usize = 2_000;
@@ -28,6 +29,13 @@ const KNOWN_IDS_MAX: usize = 2_000;
 struct Position {
     id: u8,
     position: u64,
+}
+
+#[derive(Row, Serialize, Deserialize)]
+struct StoredTail {
+    id: u8,
+    position: u64,
+    event_sha256: String,
 }
 
 #[derive(Row, Serialize)]
@@ -74,6 +82,16 @@ impl ClickHouseAnalytics {
             fault::point("projector.after_position");
         }
         Ok(plan.outcome)
+    }
+
+    pub(crate) async fn tail(&self) -> Result<Option<Tail>, AnalyticsError> {
+        let sql = "SELECT id, position, event_sha256 FROM projection_tail ORDER BY position DESC LIMIT 1";
+        let found = self.fetch_all::<StoredTail>(self.client.query(sql)).await?;
+        Ok(found.first().and_then(|tail| Tail::read(tail.position, &tail.event_sha256)))
+    }
+
+    pub(crate) async fn note_tail(&self, tail: Tail) -> Result<(), AnalyticsError> {
+        self.insert("projection_tail", &[StoredTail { id: 1, position: tail.position, event_sha256: tail.text() }]).await
     }
 
     /// What the store has of the requests in a batch. Without FINAL: the newest of a few rows is found faster by hand.

@@ -14,6 +14,7 @@ use crate::fold::{Fact, Unreadable};
 use crate::plan::{Known, Plan};
 use crate::row::UsageRow;
 use crate::store::ProjectOutcome;
+use crate::tail::Tail;
 
 /// Rows a statement inserts. Two sizes, so that only two statements are ever prepared.
 const ROWS_MANY: usize = 64;
@@ -37,6 +38,21 @@ impl SqliteAnalytics {
             transaction.commit().await?;
         }
         Ok(plan.outcome)
+    }
+}
+
+impl SqliteAnalytics {
+    pub(crate) async fn tail(&self) -> Result<Option<Tail>, AnalyticsError> {
+        let sql = "SELECT position, event_sha256 FROM projection_tail WHERE id = 1";
+        let Some(row) = sqlx::query(sql).fetch_optional(&self.readers).await? else { return Ok(None) };
+        Ok(Tail::read(unsigned("position", row.try_get("position")?)?, row.try_get("event_sha256")?))
+    }
+
+    pub(crate) async fn note_tail(&self, tail: Tail) -> Result<(), AnalyticsError> {
+        let sql = "INSERT INTO projection_tail (id, position, event_sha256) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE \
+                   SET position = excluded.position, event_sha256 = excluded.event_sha256 WHERE excluded.position > position";
+        sqlx::query(sql).bind(signed("position", tail.position)?).bind(tail.text()).execute(self.writer()?).await?;
+        Ok(())
     }
 }
 

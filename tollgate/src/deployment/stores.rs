@@ -11,6 +11,7 @@ use gateway::control::{Control, ControlError, Forgotten};
 use ledger::gate::{BalanceGate, RedisGateError, RedisGateOptions};
 use ledger::heads::HeadsLog;
 use ledger::store::{LedgerError, LedgerStore};
+use ledger::worker::COMPARED_ENTRIES;
 use projector::{AnalyticsError, AnalyticsStore, Retry};
 use schemas::Timestamp;
 
@@ -67,6 +68,11 @@ pub enum OpenError {
          put back the one that reaches as far"
     )]
     LogBehind { booked: u64, last: u64 },
+    #[error(
+        "the event log has another event at position {position} than the one the books have: it is another log, or it lost its end and \
+         grew past it again; put back the one they were made of"
+    )]
+    LogDiffers { position: u64 },
     #[error("spool cannot be opened")]
     Spool(#[from] SpoolError),
 }
@@ -168,6 +174,9 @@ async fn open_log_for(loaded: &Loaded, ledger: &LedgerStore) -> Result<EventLog,
             }
             // A new leader may have to apply what the old one had committed before it tells of it.
             tokio::time::sleep(LOG_BEHIND_PAUSE).await;
+        }
+        if let Some(position) = log.first_difference(&ledger.newest_facts(COMPARED_ENTRIES).await?).await? {
+            return Err(OpenError::LogDiffers { position });
         }
     }
     Ok(log)

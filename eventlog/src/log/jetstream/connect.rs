@@ -11,6 +11,7 @@ use super::api::{Api, Link, StreamInfo};
 use super::error::JetStreamError;
 use super::options::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, JetStreamOptions};
 use super::stream::{self, MESSAGE_BYTES_MAX};
+use super::marks::Marks;
 use super::{Seen, Shared};
 use crate::metrics::JetStreamMetrics;
 
@@ -47,6 +48,7 @@ pub(super) async fn connect(url: &str, mut options: JetStreamOptions) -> Result<
         seen: watch::Sender::new(Seen::default()),
         wanted: watch::Sender::new(0),
         fault: OnceLock::new(),
+        marks: Marks::default(),
         singles: Semaphore::new(options.in_flight_max),
         batches: Semaphore::new(BATCHES_IN_FLIGHT_MAX),
         metrics,

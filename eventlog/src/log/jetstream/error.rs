@@ -52,6 +52,9 @@ pub enum JetStreamError {
     /// The server lost what it had acknowledged, or was put back to an older state.
     #[error("event log ends at position {last}, but position {seen} was there before")]
     Regressed { last: u64, seen: u64 },
+    /// It lost its end and grew past it again.
+    #[error("event log has another event at position {position} than the one that was read there")]
+    Rewritten { position: u64 },
     #[error("stream {stream} was deleted, or made again, while it was in use")]
     Replaced { stream: String },
     #[error("the NATS server answered with something that is not understood while asked to {action}")]

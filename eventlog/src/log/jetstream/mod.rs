@@ -11,6 +11,7 @@ mod bounds;
 mod connect;
 mod error;
 mod known;
+mod marks;
 mod options;
 mod publish;
 mod read;
@@ -24,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::api::Api;
+use self::marks::Marks;
 use super::{Bounds, Entry, LogError, Message, ReadLimit};
 use crate::metrics::JetStreamMetrics;
 
@@ -50,6 +52,7 @@ struct Shared {
     /// The highest position that somebody waits for; 0 as long as nobody does.
     wanted: watch::Sender<u64>,
     fault: OnceLock<Fault>,
+    marks: Marks,
     singles: Semaphore,
     batches: Semaphore,
     metrics: JetStreamMetrics,
@@ -69,6 +72,7 @@ enum Fault {
     Holes { stream: String, count: u64 },
     Regressed { last: u64, seen: u64 },
     Replaced { stream: String },
+    Rewritten { position: u64 },
 }
 
 impl JetStreamLog {
@@ -160,6 +164,7 @@ impl From<Fault> for JetStreamError {
             Fault::Holes { stream, count } => Self::Holes { stream, count },
             Fault::Regressed { last, seen } => Self::Regressed { last, seen },
             Fault::Replaced { stream } => Self::Replaced { stream },
+            Fault::Rewritten { position } => Self::Rewritten { position },
         }
     }
 }

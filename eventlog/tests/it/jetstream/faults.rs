@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eventlog::{Bounds, EventLog, JetStreamError, JetStreamOptions, LogError, Message, ReadLimit};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::appending::{connect, hasty};
 use super::server::{Server, api};
@@ -48,6 +49,49 @@ async fn a_log_put_back_to_an_older_state_is_found_out() {
     let error = within(log.bounds()).await.unwrap_err();
     assert!(matches!(error, LogError::JetStream(JetStreamError::Regressed { last: 5, seen: 10 })), "{error}");
     assert_unusable(&log).await;
+}
+
+/// No position tells it: the log is longer than it was.
+#[tokio::test]
+async fn a_log_that_lost_its_end_and_grew_past_it_again_is_found_out() {
+    let mut server = Server::start().await;
+    let log = connect(&server.url()).await;
+    log.append(messages(1..=5)).await.unwrap();
+    let backup = tempfile::tempdir().unwrap();
+    server.kill();
+    copy_folder(&server.store(), backup.path());
+    server.restart().await;
+    super::appending::append_until_taken(&log, 6, 10).await;
+    let read = within(log.read(0, ReadLimit::default())).await.unwrap();
+    assert_eq!(read.last().unwrap().position, 10);
+    let known = read.iter().map(|entry| (entry.position, Sha256::digest(&entry.payload).into())).collect();
+    assert_eq!(within(log.first_difference(&known)).await.unwrap(), None);
+    server.kill();
+    std::fs::remove_dir_all(server.store()).unwrap();
+    copy_folder(backup.path(), &server.store());
+    server.restart().await;
+    // Another process, which has seen nothing of what is lost.
+    let other = connect(&server.url()).await;
+    super::appending::append_until_taken(&other, 20, 30).await;
+    let error = within(log.read(10, ReadLimit::default())).await.unwrap_err();
+    assert!(matches!(error, LogError::JetStream(JetStreamError::Rewritten { position: 10 })), "{error}");
+    assert_unusable(&log).await;
+    // And one that comes later, with the books of before.
+    assert_eq!(within(other.first_difference(&known)).await.unwrap(), Some(6));
+}
+
+#[tokio::test]
+async fn a_reader_that_was_overtaken_by_the_archive_reads_on() {
+    let server = Server::start().await;
+    let log = connect(&server.url()).await;
+    log.append(messages(1..=5)).await.unwrap();
+    assert_eq!(within(log.read(0, ReadLimit { entries: 3, bytes: 1 << 20 })).await.unwrap().len(), 3);
+    let mut config = api(&server.url(), "STREAM.INFO.USAGE", Value::Null).await["config"].clone();
+    config["max_msgs"] = json!(2);
+    config["discard"] = json!("old");
+    api(&server.url(), "STREAM.UPDATE.USAGE", config).await;
+    let next = within(log.read(3, ReadLimit::default())).await.unwrap();
+    assert_eq!(next.iter().map(|entry| entry.position).collect::<Vec<_>>(), [4, 5]);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod audit;
 mod channels;
 mod codes;
 mod prices;
+mod provider_costs;
 mod users;
 
 pub fn routes() -> OpenApiRouter<Arc<Dashboard>> {
@@ -35,6 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<Dashboard>> {
         .routes(routes!(prices::list_offered_models))
         .routes(routes!(prices::list_price_versions, prices::create_price_version))
         .routes(routes!(prices::withdraw_price_version))
+        .routes(routes!(provider_costs::get_costs_of_providers))
         .routes(routes!(codes::list_code_batches, codes::create_codes))
         .routes(routes!(codes::list_codes, codes::void_codes))
         .routes(routes!(audit::list_audit_records))

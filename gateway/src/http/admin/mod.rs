@@ -17,7 +17,7 @@ mod credits;
 mod explain;
 pub(crate) mod health;
 pub(crate) mod probe;
-mod provider_costs;
+pub(crate) mod provider_costs;
 mod secrets;
 mod transactions;
 pub(crate) mod users;

@@ -136,6 +136,18 @@ async fn of_twenty_tries_at_a_code_exactly_one_succeeds() {
 }
 
 #[tokio::test]
+async fn what_providers_should_have_invoiced_is_told_without_a_key_as_well() {
+    let books = Books::open().await;
+    let mut root = root(&books).await;
+    let report = root.get("/api/app/admin/provider-costs?by=month&invoiced=1.5").await;
+    assert_eq!(report.status, StatusCode::OK, "{}", report.text);
+    assert_eq!(report.json["data"]["invoice"]["difference"], 1.5);
+    let table = root.get("/api/app/admin/provider-costs?format=csv").await;
+    assert!(table.text.starts_with("period,channel,provider,model,"), "{}", table.text);
+    assert_eq!(root.get("/api/app/admin/provider-costs?invoiced=much").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_price_is_changed_by_a_new_version_and_the_record_says_who_did_it() {
     let books = Books::open().await;
     let mut root = root(&books).await;
