@@ -3,7 +3,12 @@
 //! Owns the stable `error_type` words, the status each stands for, `Retry-After` and the shape of the
 //! body. It must never show what went wrong inside: [`ApiError::internal`] keeps its source for the log
 //! and tells the client nothing. An error is logged once, when it is rendered. Other dialects
-//! (Anthropic's) are other renderings of the same error: see [`Dialect`].
+//! (Anthropic's) are other renderings of the same error: see [`Dialect`]. What a program is told where no
+//! model could be asked stands in [`availability`].
+
+mod anthropic;
+pub mod availability;
+mod error_type;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,105 +19,12 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use schemas::{NanoUsd, UsdNumber};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The stable word a program tells errors apart by. OpenRouter's vocabulary, and two of our own:
-/// `conflict` (409) and `unavailable` (503: this gateway, not a provider, cannot serve now).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorType {
-    InvalidRequest,
-    InvalidPrompt,
-    ContextLengthExceeded,
-    MaxTokensExceeded,
-    TokenLimitExceeded,
-    StringTooLong,
-    ContentPolicyViolation,
-    Refusal,
-    InvalidImage,
-    ImageTooLarge,
-    ImageTooSmall,
-    UnsupportedImageFormat,
-    ImageDownloadFailed,
-    Authentication,
-    PaymentRequired,
-    PermissionDenied,
-    NotFound,
-    ImageNotFound,
-    Timeout,
-    Conflict,
-    PreconditionFailed,
-    PayloadTooLarge,
-    Unprocessable,
-    RateLimitExceeded,
-    Server,
-    Unmapped,
-    ProviderUnavailable,
-    ProviderOverloaded,
-    Unavailable,
-}
-
-impl ErrorType {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidPrompt => "invalid_prompt",
-            Self::ContextLengthExceeded => "context_length_exceeded",
-            Self::MaxTokensExceeded => "max_tokens_exceeded",
-            Self::TokenLimitExceeded => "token_limit_exceeded",
-            Self::StringTooLong => "string_too_long",
-            Self::ContentPolicyViolation => "content_policy_violation",
-            Self::Refusal => "refusal",
-            Self::InvalidImage => "invalid_image",
-            Self::ImageTooLarge => "image_too_large",
-            Self::ImageTooSmall => "image_too_small",
-            Self::UnsupportedImageFormat => "unsupported_image_format",
-            Self::ImageDownloadFailed => "image_download_failed",
-            Self::Authentication => "authentication",
-            Self::PaymentRequired => "payment_required",
-            Self::PermissionDenied => "permission_denied",
-            Self::NotFound => "not_found",
-            Self::ImageNotFound => "image_not_found",
-            Self::Timeout => "timeout",
-            Self::Conflict => "conflict",
-            Self::PreconditionFailed => "precondition_failed",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::Unprocessable => "unprocessable",
-            Self::RateLimitExceeded => "rate_limit_exceeded",
-            Self::Server => "server",
-            Self::Unmapped => "unmapped",
-            Self::ProviderUnavailable => "provider_unavailable",
-            Self::ProviderOverloaded => "provider_overloaded",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The status an error of this type has unless it is given another one.
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::Authentication => StatusCode::UNAUTHORIZED,
-            Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
-            Self::PermissionDenied => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::ImageNotFound => StatusCode::NOT_FOUND,
-            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
-            Self::Server | Self::Unmapped => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
-            Self::ProviderOverloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_REQUEST,
-        }
-    }
-}
-
-impl fmt::Display for ErrorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use self::anthropic::anthropic_error_json;
+use self::availability::{Availability, AvailabilityMember};
+pub use self::error_type::ErrorType;
 
 /// Whose envelope an error is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,6 +48,7 @@ struct Details {
     param: Option<String>,
     /// Raw JSON, so that amounts keep every digit.
     metadata: BTreeMap<String, Box<RawValue>>,
+    availability: Option<Availability>,
     retry_after_seconds: Option<u64>,
     headers: HeaderMap,
     user_id: Option<String>,
@@ -153,6 +66,7 @@ impl ApiError {
             message: message.into(),
             param: None,
             metadata: BTreeMap::new(),
+            availability: None,
             retry_after_seconds: None,
             headers: HeaderMap::new(),
             user_id: None,
@@ -244,6 +158,14 @@ impl ApiError {
         self
     }
 
+    /// Why no model could be asked. **Its code has one status**, which the error then has.
+    pub fn with_availability(mut self, availability: Availability) -> Self {
+        self.0.error_type = availability.code.error_type();
+        self.0.status = self.0.error_type.status();
+        self.0.availability = Some(availability);
+        self
+    }
+
     /// An amount in dollars, as a JSON number written from its integer.
     pub fn with_amount(self, name: &str, amount: NanoUsd) -> Self {
         self.with_metadata(name, UsdNumber(amount))
@@ -305,6 +227,7 @@ impl ApiError {
                 retry_after_seconds: self.0.retry_after_seconds,
                 more: &self.0.metadata,
             },
+            availability: self.0.availability.as_ref().map(|availability| availability.member(self.0.retry_after_seconds)),
             param: self.0.param.as_deref(),
             kind: self.0.error_type.as_str(),
         };
@@ -376,56 +299,13 @@ impl ApiError {
     }
 }
 
-/// An error object of ours in Anthropic's envelope, with how the request was routed beside it, where that is wanted.
-pub fn anthropic_error_json(error: &str, request_id: Option<&str>, route: Option<&str>) -> String {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Ours<'a> {
-        #[serde(borrow)]
-        message: Option<&'a RawValue>,
-        #[serde(borrow)]
-        metadata: Option<&'a RawValue>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Word<'a> {
-        #[serde(borrow)]
-        error_type: Cow<'a, str>,
-    }
-    let ours: Ours<'_> = serde_json::from_str(error).unwrap_or_default();
-    let word: Word<'_> = ours.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()).unwrap_or_default();
-    format!(
-        r#"{{"type":"error","error":{{"type":"{}","message":{},"error_type":{},"metadata":{}}},"request_id":{}{}}}"#,
-        anthropic_type(&word.error_type),
-        ours.message.map_or("\"internal server error\"", RawValue::get),
-        serde_json::Value::from(&*word.error_type),
-        ours.metadata.map_or("{}", RawValue::get),
-        request_id.map_or(serde_json::Value::Null, serde_json::Value::from),
-        route.map_or_else(String::new, |route| format!(",\"openrouter_metadata\":{route}")),
-    )
-}
-
-/// Anthropic's word for one of ours.
-fn anthropic_type(error_type: &str) -> &'static str {
-    match error_type {
-        "authentication" => "authentication_error",
-        "permission_denied" => "permission_error",
-        "payment_required" => "billing_error",
-        "not_found" | "image_not_found" => "not_found_error",
-        "rate_limit_exceeded" => "rate_limit_error",
-        "provider_overloaded" | "unavailable" => "overloaded_error",
-        "timeout" => "timeout_error",
-        "payload_too_large" => "request_too_large",
-        "provider_unavailable" | "server" | "unmapped" | "" => "api_error",
-        _ => "invalid_request_error",
-    }
-}
-
 #[derive(Serialize)]
 struct ErrorMember<'a> {
     code: u16,
     message: &'a str,
     metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    availability: Option<AvailabilityMember<'a>>,
     param: Option<&'a str>,
     #[serde(rename = "type")]
     kind: &'static str,

@@ -3,6 +3,8 @@
 //! One hold covers all attempts; a dearer endpoint raises it first and is skipped where that is refused.
 //! Every attempt is recorded with its own outcome.
 
+mod unanswered;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,8 +16,8 @@ use tokio::time::Instant;
 
 use super::calling::{Begun, Caller, Failed};
 use super::hedging::Outrun;
-use super::route_told::{nothing_tried, provider_name, route_json};
-use crate::admission::{Admitted, Estimate, ask_for_less, count_free, estimate, unstoppable};
+use super::route_told::route_json;
+use crate::admission::{Admitted, Estimate, count_free, estimate, unstoppable};
 use crate::app::AppState;
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
@@ -434,37 +436,6 @@ impl<'a> Attempts<'a> {
     pub fn last_asked(&self) -> Option<&Arc<Endpoint>> {
         let last = self.made.iter().rfind(|attempt| was_asked(attempt))?;
         self.plan.endpoints().find(|endpoint| *endpoint.channel.name == *last.channel && *endpoint.model == *last.model)
-    }
-
-    fn nothing_answered(&self) -> ApiError {
-        let Some(error) = &self.last_error else {
-            if self.made.iter().any(|attempt| attempt.outcome == HOLD_REFUSED) {
-                let is_prompt_only = self.caller.request.embeddings.is_some();
-                let message = "The balance, or the limit of the key, does not cover this request at the providers that can be asked now.";
-                return ApiError::payment_required(message)
-                    .with_metadata("limit_source", "openrouter_credits")
-                    .with_metadata("reason", "weight_exceeds_budget")
-                    .with_metadata("remedy_hint", format!("Add credits to the account, or {}.", ask_for_less(!is_prompt_only)));
-            }
-            if let Some(refusal) = self.skipped {
-                return nothing_tried(refusal);
-            }
-            return ApiError::new(ErrorType::ProviderUnavailable, "No provider could be tried in time; nothing was charged.");
-        };
-        let provider = self.last_blamed.as_ref().map(|endpoint| endpoint.channel.provider_name.to_string()).unwrap_or_default();
-        let asked: Vec<&Attempt> = self.made.iter().filter(|attempt| was_asked(attempt)).collect();
-        let previous: Vec<serde_json::Value> = asked[..asked.len().saturating_sub(1)]
-            .iter()
-            .map(|attempt| serde_json::json!({ "provider": provider_name(&self.plan, attempt), "code": attempt.status, "error_type": attempt.outcome }))
-            .collect();
-        let mut answer = error.to_api_error().with_metadata("provider_name", provider);
-        if !previous.is_empty() {
-            answer = answer.with_metadata("previous_errors", previous);
-        }
-        match self.retry_after_seconds {
-            Some(seconds) => answer.with_retry_after(seconds),
-            None => answer,
-        }
     }
 }
 

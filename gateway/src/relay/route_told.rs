@@ -1,34 +1,10 @@
-//! What a client is told of its route: for those who asked, and where nothing could be tried.
+//! What a client is told of its route, where it asked for that.
 
-use schemas::Timestamp;
 use schemas::event::Attempt;
 
 use crate::control::catalog::Endpoint;
 use crate::http::chat::ChatRequest;
-use crate::http::error::{ApiError, ErrorType};
-use crate::routing::health::PassRefusal;
 use crate::routing::{Ordering, Plan};
-
-/// Every planned channel was full, or stopped taking attempts after the request was planned.
-pub(super) fn nothing_tried(refusal: PassRefusal) -> ApiError {
-    let now = Timestamp::now();
-    let wait_micros = match refusal {
-        PassRefusal::BreakerOpen { until }
-        | PassRefusal::CoolingDown { until }
-        | PassRefusal::Pausing { until }
-        | PassRefusal::KeysRefused { until } => until.micros() - now.micros(),
-        PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros } => wait_micros,
-        PassRefusal::Concurrency => 1,
-    };
-    let seconds = u64::try_from(wait_micros.max(1)).unwrap_or(1).div_ceil(1_000_000);
-    match refusal {
-        PassRefusal::BreakerOpen { .. } | PassRefusal::Pausing { .. } | PassRefusal::KeysRefused { .. } => {
-            ApiError::new(ErrorType::ProviderOverloaded, "No provider of this model works right now; nothing was charged.")
-                .with_retry_after(seconds)
-        }
-        _ => ApiError::rate_limited("Every provider of this model is at its limit; nothing was charged.", seconds),
-    }
-}
 
 /// Who was asked, as customers know it: a channel's name is the operator's own.
 pub(super) fn provider_name(plan: &Plan, attempt: &Attempt) -> String {

@@ -11,10 +11,13 @@ use super::order::{Ordering, expected_picos, expected_wait_ms};
 use super::plan::Question;
 use super::removal::{Removal, STEPS, removal};
 use crate::control::catalog::Endpoint;
+use crate::http::error::availability::{Availability, AvailabilityCode, Constraint};
 use crate::http::error::{ApiError, ErrorType};
 
 /// Endpoints told of in one answer.
 const TOLD_MAX: usize = 100;
+/// Endpoints whose part in it one sentence tells.
+const DETAILS_MAX: usize = 3;
 /// A client is never asked to wait for less.
 const RETRY_AFTER_SECONDS_MIN: u64 = 1;
 
@@ -136,15 +139,20 @@ pub fn nothing_left(question: &Question<'_>) -> ApiError {
     let funnel = Funnel::of(question);
     let model = question.wanted.first().map(|wanted| wanted.model.id.to_string()).unwrap_or_default();
     let step = funnel.failed_step();
-    let removed: Vec<&ToldRemoval> = funnel.told.iter().filter_map(|told| told.removed.as_ref()).collect();
-    let last = removed.iter().map(|removed| removed.place).max().unwrap_or_default();
+    let removed = || funnel.told.iter().filter_map(|told| told.removed.as_ref().map(|removed| (told, removed)));
+    let last = removed().map(|(_, removed)| removed.place).max().unwrap_or_default();
     // Those that got furthest decide: the others would not have answered anyway.
-    let decisive: Vec<&ToldRemoval> = removed.iter().copied().filter(|removed| removed.place == last).collect();
-    let causes: BTreeSet<String> = decisive.iter().map(|removed| format!("{} ({})", removed.setting, removed.level)).collect();
+    let decisive: Vec<(&Told, &ToldRemoval)> = removed().filter(|(_, removed)| removed.place == last).collect();
+    let causes: BTreeSet<String> = decisive.iter().map(|(_, removed)| format!("{} ({})", removed.setting, removed.level)).collect();
     let causes = causes.into_iter().collect::<Vec<_>>().join(", ");
-    let now = question.asked.now;
+    let availability = |code| {
+        let filters: BTreeSet<&'static str> =
+            removed().filter_map(|(_, removed)| removed.kind.as_ref().and_then(Removal::excluded_by)).collect();
+        let requested = question.names.iter().map(|name| (*name).to_owned()).collect();
+        Availability::new(code, requested).excluded_by(filters.into_iter().collect())
+    };
     let error = match step {
-        "health" => momentary(&model, &decisive, &causes, now),
+        "health" => momentary(&model, &decisive, &causes, question.asked.now, availability),
         ALLOWED_MODELS => {
             ApiError::permission_denied(format!("This API key may not use the model {model}.")).with_metadata("model", &model)
         }
@@ -156,7 +164,12 @@ pub fn nothing_left(question: &Question<'_>) -> ApiError {
         "modality" => ApiError::not_found(format!("No endpoints found for {model} that take {causes}.")).with_param("messages"),
         _ => ApiError::not_found(format!("No endpoints found for {model}: none is left after {causes}.")).with_param("provider"),
     };
-    let excluded_by: BTreeSet<&str> = removed.iter().map(|removed| removed.step).collect();
+    let code = decisive.iter().find_map(|(_, removed)| removed.kind.as_ref()?.availability_code());
+    let error = match code {
+        Some(code) => error.with_availability(availability(code).with_constraint(constraint(&decisive))),
+        None => error,
+    };
+    let excluded_by: BTreeSet<&str> = removed().map(|(_, removed)| removed.step).collect();
     let providers: BTreeSet<&str> = funnel.told.iter().map(|told| told.provider.as_str()).collect();
     let told: Vec<&Told> = funnel.told.iter().take(TOLD_MAX).collect();
     error
@@ -167,19 +180,37 @@ pub fn nothing_left(question: &Question<'_>) -> ApiError {
         .with_metadata("available_providers", providers)
 }
 
+/// The setting that removed the last endpoints, and what it found there.
+fn constraint(decisive: &[(&Told, &ToldRemoval)]) -> Option<Constraint> {
+    let field = decisive.iter().find_map(|(_, removed)| removed.kind.as_ref()?.field())?;
+    let found = |told: &Told, removed: &ToldRemoval| format!("{}: {}", told.provider, removed.detail.as_ref().unwrap_or(&removed.setting));
+    let details: BTreeSet<String> = decisive.iter().map(|(told, removed)| found(told, removed)).collect();
+    Some(Constraint { field, detail: details.into_iter().take(DETAILS_MAX).collect::<Vec<_>>().join("; ") })
+}
+
 /// Only the moment forbids it: told with when to come again.
-fn momentary(model: &str, decisive: &[&ToldRemoval], causes: &str, now: Timestamp) -> ApiError {
-    let waits = decisive.iter().filter_map(|removed| removed.until).map(|until| until.micros() - now.micros());
+fn momentary(
+    model: &str,
+    decisive: &[(&Told, &ToldRemoval)],
+    causes: &str,
+    now: Timestamp,
+    availability: impl Fn(AvailabilityCode) -> Availability,
+) -> ApiError {
+    let waits = decisive.iter().filter_map(|(_, removed)| removed.until).map(|until| until.micros() - now.micros());
     let seconds =
         waits.min().map(|micros| u64::try_from(micros.max(0)).unwrap_or_default().div_ceil(1_000_000).max(RETRY_AFTER_SECONDS_MIN));
-    let kinds = || decisive.iter().filter_map(|removed| removed.kind.as_ref());
-    let error = if kinds().all(Removal::is_about_rates) {
-        ApiError::new(ErrorType::RateLimitExceeded, format!("Every provider of {model} is at its limit: {causes}. Nothing was charged."))
+    let kinds = || decisive.iter().filter_map(|(_, removed)| removed.kind.as_ref());
+    let (code, message) = if kinds().all(Removal::is_about_rates) {
+        (AvailabilityCode::CapacityExhausted, format!("Every provider of {model} is at its limit: {causes}. Nothing was charged."))
+    } else if kinds().all(|kind| matches!(kind, Removal::ModelMissing { .. })) {
+        (AvailabilityCode::ModelUnavailableUpstream, format!("No provider of {model} has it: {causes}. Nothing was charged."))
     } else {
-        let message = format!("No provider of {model} works right now: {causes}. Nothing was charged.");
-        ApiError::new(ErrorType::ProviderOverloaded, message)
+        (AvailabilityCode::TemporarilyUnavailable, format!("No provider of {model} works right now: {causes}. Nothing was charged."))
     };
-    match seconds {
+    let providers: BTreeSet<&str> = decisive.iter().map(|(told, _)| told.provider.as_str()).collect();
+    let providers = providers.into_iter().map(str::to_owned).collect();
+    let error = availability(code).of_providers(providers).into_error(message);
+    match seconds.filter(|_| code.is_retryable()) {
         Some(seconds) => error.with_retry_after(seconds),
         None => error,
     }

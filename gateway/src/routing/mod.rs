@@ -15,6 +15,7 @@ mod provider_object;
 mod removal;
 mod rules;
 mod sticky;
+mod unknown;
 
 pub use asked::PromptSize;
 pub use funnel::{Funnel, FunnelStep, Told, ToldFigures};

@@ -12,14 +12,13 @@ use super::preferences::{PreferenceLevel, RoutingStrategy};
 use super::removal::removal;
 use super::rules::{Naming, RoutingRules, Variant, Wanted};
 use super::sticky::{Conversation, StickyEndpoints};
+use super::unknown::{unknown_model, wrong_endpoint};
 use crate::control::catalog::{Catalog, Endpoint, Key};
 use crate::http::chat::ChatRequest;
-use crate::http::error::{ApiError, ErrorType};
+use crate::http::error::ApiError;
 
 /// Endpoints of one plan; attempts end long before.
 const PLANNED_MAX: usize = 16;
-/// Similar names offered when a model is unknown.
-const SUGGESTIONS_MAX: usize = 3;
 
 /// What planning goes by beside the catalog.
 #[derive(Debug, Default)]
@@ -87,6 +86,8 @@ pub struct Question<'a> {
     pub catalog: &'a Catalog,
     pub key: &'a Key,
     pub request: &'a ChatRequest<'a>,
+    /// As the client named them, or the default.
+    pub names: Vec<&'a str>,
     pub asked: Asked,
     pub wanted: Vec<Wanted<'a>>,
     pub naming: Naming,
@@ -105,21 +106,21 @@ impl<'a> Question<'a> {
         // The default is a model that answers.
         let default_model = key.preferences.default_model.as_deref().filter(|_| request.models.is_empty() && request.embeddings.is_none());
         let names: Vec<&str> = request.models.iter().map(|name| &**name).chain(default_model).collect();
-        let Some(first_name) = names.first() else {
+        if names.is_empty() {
             let list = if request.embeddings.is_some() { "/api/v1/embeddings/models" } else { "/api/v1/models" };
             return Err(ApiError::bad_request("model", format!("No model was named. Set `model` to an id from {list}.")));
-        };
+        }
         let asked = Asked::of(request, &key.preferences, prompt, now)?;
         let (wanted, naming) = routing.rules.resolve(catalog, &names);
         if wanted.is_empty() {
-            return Err(unknown_model(catalog, first_name));
+            return Err(unknown_model(catalog, &names));
         }
         if let Some(first) = wanted.first()
             && wanted.iter().all(|wanted| wanted.model.embeds() != asked.embeds)
         {
-            return Err(wrong_endpoint(first, asked.embeds));
+            return Err(wrong_endpoint(first, asked.embeds, &names));
         }
-        Ok(Self { catalog, key, request, asked, wanted, naming })
+        Ok(Self { catalog, key, request, names, asked, wanted, naming })
     }
 
     /// How the endpoints of one of its models are ordered.
@@ -200,27 +201,4 @@ fn stick(routing: &Routing, conversation: Conversation, candidates: &mut [Candid
     candidates[place].class &= 0xff << 56;
     candidates[place].figure = f64::NEG_INFINITY;
     true
-}
-
-/// None of the models that were named is for this address.
-fn wrong_endpoint(first: &Wanted<'_>, embeds: bool) -> ApiError {
-    let id = &first.model.id;
-    let message = if embeds {
-        format!("{id} makes no embeddings. /api/v1/embeddings/models lists the models that do.")
-    } else {
-        format!("{id} makes embeddings and answers nothing else: ask it at /api/v1/embeddings.")
-    };
-    ApiError::bad_request("model", message)
-}
-
-fn unknown_model(catalog: &Catalog, name: &str) -> ApiError {
-    if super::rules::AUTO_MODELS.contains(&name) {
-        let message = "No model of the automatic choice is offered here. Name a model, or have the operator set routing.auto_models.";
-        return ApiError::new(ErrorType::NotFound, message).with_param("model");
-    }
-    let error = ApiError::new(ErrorType::InvalidRequest, format!("{name} is not a valid model ID")).with_param("model");
-    let slug = name.rsplit('/').next().unwrap_or(name);
-    let similar = catalog.models().iter().filter(|model| !slug.is_empty() && model.id.contains(slug));
-    let similar: Vec<&str> = similar.take(SUGGESTIONS_MAX).map(|model| &*model.id).collect();
-    if similar.is_empty() { error } else { error.with_metadata("fallback_models", similar) }
 }

@@ -11,6 +11,7 @@ use super::parameters::ParameterSet;
 use super::preferences::PreferenceLevel;
 use super::rules::Variant;
 use crate::control::catalog::Endpoint;
+use crate::http::error::availability::AvailabilityCode;
 
 /// Why an endpoint is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,50 @@ impl Removal {
         }
     }
 
+    /// The field of a request, or of preferences, that removed it; none where it was the moment.
+    pub fn field(&self) -> Option<String> {
+        let field = match self {
+            Self::NotAmongOnly => "provider.only",
+            Self::Ignored => "provider.ignore",
+            Self::NotInOrder => "provider.order",
+            Self::NotFree | Self::Output => "model",
+            Self::DataCollection(PreferenceLevel::Request) => "provider.data_collection",
+            Self::DataCollection(_) => "privacy.data_collection",
+            Self::Zdr(PreferenceLevel::Request) => "provider.zdr",
+            Self::Zdr(_) => "privacy.zdr",
+            Self::Quantization => "provider.quantizations",
+            Self::MaxPrice(kind) => return Some(format!("provider.max_price.{kind}")),
+            Self::Parameters(_) => "provider.require_parameters",
+            Self::Modality(_) | Self::Context { .. } => "messages",
+            Self::ModelMissing { .. } | Self::Channel(_) => return None,
+        };
+        Some(field.to_owned())
+    }
+
+    /// `OpenRouter`'s word for the filter, where it has one.
+    pub const fn excluded_by(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAmongOnly | Self::Ignored | Self::NotInOrder => Some("allowed_providers"),
+            Self::DataCollection(_) => Some("data_policy:training"),
+            Self::Zdr(_) => Some("data_policy:zdr"),
+            Self::Quantization => Some("quantization"),
+            Self::MaxPrice(_) => Some("max_price"),
+            Self::Parameters(_) => Some("require_parameters"),
+            Self::Context { .. } => Some("context_length"),
+            Self::NotFree | Self::Output | Self::Modality(_) | Self::ModelMissing { .. } | Self::Channel(_) => None,
+        }
+    }
+
+    /// What an error says to programs where this removed the last endpoint. A prompt that is too long is the request's own mistake.
+    pub const fn availability_code(&self) -> Option<AvailabilityCode> {
+        match self {
+            Self::DataCollection(_) | Self::Zdr(_) => Some(AvailabilityCode::PrivacyRestricted),
+            Self::Output | Self::Modality(_) => Some(AvailabilityCode::NoEndpoints),
+            Self::Context { .. } | Self::ModelMissing { .. } | Self::Channel(_) => None,
+            _ => Some(AvailabilityCode::ConstraintFiltered),
+        }
+    }
+
     /// Who set it.
     pub const fn level(&self) -> &'static str {
         match self {
@@ -116,31 +161,14 @@ impl Removal {
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::ModelMissing { until } => Some(*until),
-            Self::Channel(
-                PassRefusal::BreakerOpen { until }
-                | PassRefusal::CoolingDown { until }
-                | PassRefusal::Pausing { until }
-                | PassRefusal::KeysRefused { until },
-            ) => Some(*until),
-            Self::Channel(PassRefusal::RequestRate { wait_micros } | PassRefusal::TokenRate { wait_micros }) => {
-                Some(now.plus_micros(*wait_micros))
-            }
-            Self::Channel(PassRefusal::Concurrency) => Some(now),
+            Self::Channel(refusal) => Some(refusal.until(now)),
             _ => None,
         }
     }
 
-    /// Whether it is the provider's word (or the channel's limit) on how much may be sent, not a failure.
+    /// Whether it is about how much may be sent, not about a failure.
     pub const fn is_about_rates(&self) -> bool {
-        matches!(
-            self,
-            Self::Channel(
-                PassRefusal::CoolingDown { .. }
-                    | PassRefusal::Concurrency
-                    | PassRefusal::RequestRate { .. }
-                    | PassRefusal::TokenRate { .. }
-            )
-        )
+        matches!(self, Self::Channel(refusal) if refusal.is_about_rates())
     }
 }
 

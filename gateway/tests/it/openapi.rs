@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::body::Body;
+use gateway::http::error::availability::{AvailabilityCode, DOCS_PATH};
 use gateway::http::openapi;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{Request, Response, StatusCode};
@@ -70,13 +71,30 @@ async fn get(path: &str) -> Response<Body> {
     router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
 }
 
+/// `docs_url` leads somewhere, and the specification names what there is.
+#[tokio::test]
+async fn every_code_of_an_availability_error_is_explained() {
+    let page = get(DOCS_PATH).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    let page = String::from_utf8(page.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    for code in AvailabilityCode::ALL {
+        let status = code.error_type().status().as_u16();
+        let section = format!("<section id=\"{code}\">\n  <h2>{code}</h2>\n  <p class=\"soft\">{status}", code = code.as_str());
+        assert!(page.contains(&section), "{}", code.as_str());
+    }
+    let documented = openapi::specification()["components"]["schemas"]["Availability"]["properties"]["code"]["enum"].clone();
+    assert_eq!(documented, AvailabilityCode::ALL.map(AvailabilityCode::as_str).into_iter().collect::<Value>());
+}
+
 #[tokio::test]
 async fn the_specification_and_its_page_are_served_without_anything_foreign() {
     let served = get("/openapi.json").await;
     assert_eq!(served.headers()[CONTENT_TYPE], "application/json");
     let body: Value = serde_json::from_slice(&served.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!(body, openapi::specification());
-    for (path, kind) in [("/docs", "text/html"), ("/docs/reference.js", "text/javascript"), ("/docs/reference.css", "text/css")] {
+    for (path, kind) in
+        [("/docs", "text/html"), (DOCS_PATH, "text/html"), ("/docs/reference.js", "text/javascript"), ("/docs/reference.css", "text/css")]
+    {
         let served = get(path).await;
         assert_eq!(served.status(), StatusCode::OK, "{path}");
         assert!(served.headers()[CONTENT_TYPE].to_str().unwrap().starts_with(kind), "{path}");

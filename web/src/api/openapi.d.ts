@@ -2105,6 +2105,32 @@ export interface components {
             /** @description Where the browser goes next: the app, with its code. */
             redirect_url?: string | null;
         };
+        /** @description Why no model could be asked, for programs. Absent where an error has another cause, and in Anthropic's dialect. */
+        Availability: {
+            /** @description Who cannot be asked. */
+            affected_providers?: string[];
+            /** @enum {string} */
+            code: "model_not_found" | "wrong_endpoint" | "no_endpoints" | "model_unavailable_upstream" | "capacity_exhausted" | "temporarily_unavailable" | "privacy_restricted" | "constraint_filtered" | "free_variant_ended";
+            /** @description The setting that removed the last endpoint. */
+            constraint?: {
+                /** @description What it found there. */
+                detail: string;
+                /** @description As it is named in a request (`provider.max_price.prompt`) or in preferences (`privacy.zdr`). */
+                field: string;
+            };
+            /** @description Where the code is explained, on this gateway. */
+            docs_url: string;
+            /** @description All filters that removed an endpoint. */
+            excluded_by?: ("allowed_providers" | "context_length" | "data_policy:training" | "data_policy:zdr" | "max_price" | "quantization" | "require_parameters")[];
+            /** @description Models that may be what was meant. */
+            fallback_models?: string[];
+            /** @description As the request named them, or the default model. */
+            requested_models: string[];
+            /** @description Seconds, the same as in `Retry-After`. */
+            retry_after?: number;
+            /** @description Whether the same request may be answered later. */
+            retryable: boolean;
+        };
         /** @description Who is told when an account's balance runs low. */
         BalanceAlertView: {
             created_at: components["schemas"]["Timestamp"];
@@ -3970,6 +3996,7 @@ export interface components {
         };
         Error: {
             error: {
+                availability?: components["schemas"]["Availability"];
                 /** @description The status, or OpenAI's word for it. */
                 code?: number | string | null;
                 message: string;

@@ -68,6 +68,8 @@ pub struct DisabledEndpoint {
     pub model: Box<str>,
     /// Else the model on it.
     pub is_channel_disabled: bool,
+    /// No request could ever cost anything there.
+    pub is_free: bool,
 }
 
 /// One upstream account, ready for use. Laid out as [`Endpoint`] is.
@@ -218,12 +220,15 @@ impl Offer {
                 aliases.entry(alias.as_str().into()).or_insert_with(|| spec.id.as_str().into());
             }
         }
-        let disabled = stored.iter().flat_map(|channel| channel.spec.models.iter().map(move |spec| (channel, spec)));
-        let disabled = disabled.filter(|(channel, spec)| !offered(channel) || !spec.status.is_enabled());
-        let disabled = disabled.map(|(channel, spec)| DisabledEndpoint {
+        let disabled = stored
+            .iter()
+            .flat_map(|channel| channel.spec.models.iter().zip(&channel.models).map(move |(spec, model)| (channel, spec, model)));
+        let disabled = disabled.filter(|(channel, spec, _)| !offered(channel) || !spec.status.is_enabled());
+        let disabled = disabled.map(|(channel, spec, model)| DisabledEndpoint {
             channel: channel.spec.name.as_str().into(),
             model: spec.id.as_str().into(),
             is_channel_disabled: !offered(channel),
+            is_free: model.price.table.is_free(),
         });
         Ok(Self { disabled: disabled.collect(), models, listed, channels, aliases })
     }

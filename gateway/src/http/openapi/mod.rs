@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
 
+use super::error::availability::DOCS_PATH;
 use super::routes::{documented_control_routes, documented_inference_routes};
 use crate::dashboard;
 use crate::dashboard::permissions::{Access, access};
@@ -26,12 +27,13 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// `/openapi.json` and `/docs`.
+/// `/openapi.json` and `/docs`, with a page of the errors that lead there.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let text = axum::body::Bytes::from(specification_text());
     Router::new()
         .route("/openapi.json", get(async move || file("application/json", text)))
         .route("/docs", get(async || file("text/html; charset=utf-8", include_str!("reference.html"))))
+        .route(DOCS_PATH, get(async || file("text/html; charset=utf-8", include_str!("errors.html"))))
         .route("/docs/reference.js", get(async || file("text/javascript; charset=utf-8", include_str!("reference.js"))))
         .route("/docs/reference.css", get(async || file("text/css; charset=utf-8", include_str!("reference.css"))))
         .layer(CompressionLayer::new())

@@ -76,6 +76,22 @@ pub enum PassRefusal {
     },
 }
 
+impl PassRefusal {
+    /// Until when it stands.
+    pub const fn until(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::BreakerOpen { until } | Self::CoolingDown { until } | Self::Pausing { until } | Self::KeysRefused { until } => until,
+            Self::Concurrency => now,
+            Self::RequestRate { wait_micros } | Self::TokenRate { wait_micros } => now.plus_micros(wait_micros),
+        }
+    }
+
+    /// Whether it is the provider's word (or the channel's limit) on how much may be sent, not a failure.
+    pub const fn is_about_rates(self) -> bool {
+        matches!(self, Self::CoolingDown { .. } | Self::Concurrency | Self::RequestRate { .. } | Self::TokenRate { .. })
+    }
+}
+
 /// An attempt's place at a channel; given back when dropped.
 #[derive(Debug)]
 pub struct Pass {
@@ -111,10 +127,7 @@ impl ChannelState {
             return Some(PassRefusal::Concurrency);
         }
         let per_minute = limits.requests_per_minute.map(|limit| u64::from(self.share(limit)));
-        if per_minute.is_some_and(|per_minute| !self.requests.has_room(1, per_minute, now)) {
-            return Some(PassRefusal::RequestRate { wait_micros: 0 });
-        }
-        None
+        per_minute.and_then(|per_minute| self.requests.wait(1, per_minute, now)).map(|wait_micros| PassRefusal::RequestRate { wait_micros })
     }
 
     fn waits(&self, keys: &[ChannelKey], now: Timestamp) -> Option<PassRefusal> {

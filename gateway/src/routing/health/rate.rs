@@ -13,9 +13,9 @@ const BURST_MICROS: i64 = MICROS_PER_MINUTE / 6;
 pub struct RateMeter(AtomicI64);
 
 impl RateMeter {
-    /// Whether `units` could be taken now.
-    pub fn has_room(&self, units: u64, per_minute: u64, now: Timestamp) -> bool {
-        Self::after(self.0.load(Ordering::Relaxed), units, per_minute, now).is_ok()
+    /// In how many microseconds there will be room for `units`; none where there is now.
+    pub fn wait(&self, units: u64, per_minute: u64, now: Timestamp) -> Option<i64> {
+        Self::after(self.0.load(Ordering::Relaxed), units, per_minute, now).err()
     }
 
     /// Takes units, or says in how many microseconds there will be room for them.
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(meter.take(10, 60, now), Ok(()));
         let wait = meter.take(1, 60, now).err().unwrap_or_default();
         assert_eq!(wait, 1_000_000);
-        assert!(!meter.has_room(1, 60, now) && meter.has_room(1, 60, now.plus_micros(wait)));
+        assert_eq!((meter.wait(1, 60, now), meter.wait(1, 60, now.plus_micros(wait))), (Some(wait), None));
         meter.give_back(10, 60);
         assert_eq!(meter.take(1, 60, now), Ok(()));
         // Larger than any burst, and nothing owed.

@@ -3,6 +3,7 @@
 mod account_limits;
 mod admission_walk;
 mod asking;
+mod availability;
 mod balance;
 mod blaming;
 mod checking;

@@ -147,6 +147,8 @@ async fn privacy_that_any_level_wants_holds_whatever_the_others_say() {
     let removed = answer.error()["metadata"]["removed_endpoints"].as_array().unwrap();
     let of = |name: &str| removed.iter().find(|told| told["channel"] == name).map(|told| told["level"].clone()).unwrap();
     assert_eq!((of("open"), of("private")), (json!("account"), json!("creator")), "{removed:?}");
+    let availability = &answer.error()["availability"];
+    assert_eq!((&availability["code"], &availability["constraint"]["field"]), (&json!("privacy_restricted"), &json!("privacy.zdr")));
     // What the person wants holds for their own keys only.
     assert_eq!(gateway.ask(loose).await.served_by(), "private");
     drop(owner);
