@@ -58,6 +58,10 @@ async fn what_is_refused_is_named_and_reaches_nobody() {
         (json!({ "echo": true }), "echo"),
         (json!({ "suffix": "the end" }), "suffix"),
         (json!({ "best_of": 3 }), "best_of"),
+        (json!({ "best_of": 0 }), "best_of"),
+        (json!({ "messages": [] }), "messages"),
+        (json!({ "tool_choice": "auto" }), "tool_choice"),
+        (json!({ "max_tokens": 10.5 }), "max_tokens"),
         (json!({ "temperature": 7 }), "temperature"),
     ] {
         let answer = ask(&gateway, more.clone()).await;
@@ -84,7 +88,7 @@ async fn what_chat_can_do_it_can_as_well() {
     }] });
     let channels = vec![channel("main", 0, "chunks=4&logprobs=1"), with(channel("embeds", 0, ""), embedder)];
     let gateway = Gateway::open(channels).await;
-    let both = ask(&gateway, json!({ "n": 2, "best_of": 2, "logprobs": 1 })).await;
+    let both = ask(&gateway, json!({ "n": 2.0, "best_of": 2, "logprobs": 1, "max_tokens": 50.0 })).await;
     let choices = both.json["choices"].as_array().unwrap();
     assert_eq!(choices.iter().map(|choice| choice["index"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1]);
     let logprobs = &choices[0]["logprobs"];

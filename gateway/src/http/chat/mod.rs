@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use request::{ChatRequest, RequestError, SESSION_CHARS_MAX, nesting_exceeds};
-pub(in crate::http) use request::{read, read_members, read_models};
+pub(in crate::http) use request::{read, read_integer, read_members, read_models};
 pub use upstream_body::{UpstreamForm, upstream_body};
 pub(in crate::http) use upstream_body::{is_ours, is_within_price, push_member};
 

@@ -80,7 +80,7 @@ impl<'a> ChatRequest<'a> {
         check_messages(messages)?;
         let stream = member("stream").map(|value| read("stream", value, "a boolean")).transpose()?.unwrap_or(false);
         let cap = |name: &'static str| {
-            let value = member(name).map(|value| read::<u64>(name, value, "a positive integer")).transpose()?;
+            let value = member(name).map(|value| read_integer(name, value, "a positive integer")).transpose()?;
             if value == Some(0) { Err(RequestError::field(name, format!("{name} must be at least 1"))) } else { Ok(value) }
         };
         // By both names, the lower one: no provider obeys the higher.
@@ -184,6 +184,20 @@ pub(in crate::http) fn read_models<'a>(
 
 pub(in crate::http) fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {
     serde_json::from_str(value.get()).map_err(|_| RequestError::field(name, format!("{name} must be {wanted}")))
+}
+
+/// Above this, a number with a fraction is not exact.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// A whole number that is not negative, as JSON Schema has it: `10`, `10.0`, `1e1`.
+pub(in crate::http) fn whole_number(value: &RawValue) -> Option<u64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..EXACT_MAX).contains(number);
+    let written = || serde_json::from_str::<f64>(value.get()).ok().filter(is_whole).map(|number| number as u64);
+    serde_json::from_str(value.get()).ok().or_else(written)
+}
+
+pub(in crate::http) fn read_integer(name: &'static str, value: &RawValue, wanted: &str) -> Result<u64, RequestError> {
+    whole_number(value).ok_or_else(|| RequestError::field(name, format!("{name} must be {wanted}")))
 }
 
 /// How much a model may be asked to think.
@@ -342,6 +356,19 @@ mod tests {
             parse(r#"{"model":null,"models":null,"messages":[{"role":"user","content":""}],"max_tokens":null,"stream":null}"#).unwrap();
         assert!(request.models.is_empty());
         assert_eq!((request.stream, request.output_tokens_cap), (false, None));
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (written, cap) in [("10", 10), ("10.0", 10), ("1e1", 10), ("1.5E+1", 15), ("9007199254740993", 9_007_199_254_740_993)] {
+            let body = format!(r#"{{"messages":[{{"role":"user"}}],"max_tokens":{written},"n":2.0}}"#);
+            let request = parse(&body).unwrap();
+            assert_eq!((request.output_tokens_cap, request.choices), (Some(cap), 2), "{written}");
+        }
+        for written in ["10.5", "-1.0", "-1", "0.0", "1e-3", "1e30", "\"10\"", "true", "[]"] {
+            let body = format!(r#"{{"messages":[{{"role":"user"}}],"max_tokens":{written}}}"#);
+            assert_eq!(parse(&body).unwrap_err().param, Some("max_tokens"), "{written}");
+        }
     }
 
     /// The provider would see null, and with it no cap, where the hold had been made for one token.

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::request::ChatRequest;
+use super::request::{ChatRequest, whole_number};
 use crate::providers::{Quirks, ReasoningForm};
 use crate::routing::ParameterSet;
 use crate::wire::members::{elements, members};
@@ -31,6 +31,9 @@ const OURS: [&str; 13] = [
 
 /// Values of `service_tier` that cost no more than the price a model has here. Others are left out: nobody would pay for them.
 const TIERS: [&str; 4] = ["\"default\"", "\"auto\"", "\"flex\"", "null"];
+
+/// Members that are read as whole numbers, and sent as such: not every provider takes `2.0` for `2`.
+const INTEGERS: [&str; 3] = ["max_completion_tokens", "max_tokens", "n"];
 
 /// A cap on the output, by its two names.
 const CAP_MEMBERS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
@@ -87,6 +90,9 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
             "tools" if !quirks.left_out.is_empty() => {
                 push_member_without(&mut body, key, value, &Without { names: [&[], quirks.left_out], below: &["function"] });
             }
+            name if INTEGERS.contains(&name) && !value.get().bytes().all(|digit| digit.is_ascii_digit()) => {
+                push_integer(&mut body, name, value);
+            }
             _ => push_member(&mut body, key, value),
         }
     }
@@ -104,6 +110,14 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
     }
     body.push(b'}');
     Bytes::from(body)
+}
+
+/// As digits, where it is a whole number.
+fn push_integer(body: &mut Vec<u8>, name: &str, value: &RawValue) {
+    match whole_number(value) {
+        Some(number) => body.extend_from_slice(format!(",\"{name}\":{number}").as_bytes()),
+        None => push_member(body, name, value),
+    }
 }
 
 /// The names under which the client capped its output; the widely understood one where it did not.
@@ -231,6 +245,15 @@ mod tests {
         let wanted =
             serde_json::json!({"model":"up\"stream","messages":[{"role":"user","content":"hïé"}],"seed":1,"x_new":{"k":[1.5,true]}});
         assert_eq!(sent, wanted);
+    }
+
+    #[test]
+    fn a_whole_number_is_sent_as_one_however_it_was_written() {
+        let request = r#"{"messages":[{"role":"user"}],"max_tokens":1e1,"n":2.0,"temperature":1.0,"seed":3.0}"#;
+        let request = ChatRequest::parse(request.as_bytes(), 32).unwrap();
+        let sent = upstream_body(&request, form("m", None, &Quirks::of_base_url("")));
+        let sent = std::str::from_utf8(&sent).unwrap();
+        assert!(sent.ends_with(r#","max_tokens":10,"n":2,"temperature":1.0,"seed":3.0}"#), "{sent}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::logprobs::{Logprobs, TextLogprobs};
 use super::push_member;
 use crate::http::chat::read_members;
-use crate::http::messages::lenient::{or_default, readable};
+use crate::http::messages::lenient::or_default;
 use crate::http::translated;
 use crate::wire::content::text;
 use crate::wire::{DONE, Frame, KEEP_ALIVE, SseFramer};
@@ -52,28 +53,6 @@ struct Said<'a> {
     reasoning: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
-struct Logprobs<'a> {
-    #[serde(borrow, default, deserialize_with = "readable")]
-    content: Vec<Token<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Token<'a> {
-    token: String,
-    #[serde(borrow)]
-    logprob: &'a RawValue,
-    #[serde(borrow, default, deserialize_with = "readable")]
-    top_logprobs: Vec<Alternative<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Alternative<'a> {
-    token: String,
-    #[serde(borrow)]
-    logprob: &'a RawValue,
-}
-
 #[derive(Serialize)]
 struct TextChoice<'a> {
     text: Box<RawValue>,
@@ -83,15 +62,6 @@ struct TextChoice<'a> {
     native_finish_reason: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct TextLogprobs<'a> {
-    tokens: Vec<&'a str>,
-    token_logprobs: Vec<&'a RawValue>,
-    /// None where no alternatives were asked for.
-    top_logprobs: Option<Vec<BTreeMap<&'a str, &'a RawValue>>>,
-    text_offset: Vec<usize>,
 }
 
 /// A whole answer or one chunk; `None` where the bytes are none of ours.
@@ -119,44 +89,22 @@ impl Completions {
         let said = choice.message.as_ref().unwrap_or(&choice.delta);
         let is_said = |raw: &&&RawValue| !matches!(raw.get(), "null" | "\"\"");
         let words = said.content.as_ref().filter(is_said).or(said.refusal.as_ref().filter(is_said));
+        let said_text = || words.map(|raw| text(raw)).unwrap_or_default();
+        let offset = self.offsets.entry(choice.index).or_default();
+        let logprobs = choice.logprobs.as_ref().and_then(|logprobs| logprobs.texts(said_text, offset));
         let words = match words {
             Some(raw) if raw.get().starts_with('"') => (*raw).to_owned(),
             Some(raw) => serde_json::value::to_raw_value(&*text(raw)).ok()?,
             None => serde_json::value::to_raw_value("").ok()?,
         };
-        let offset = self.offsets.entry(choice.index).or_default();
-        let logprobs = choice.logprobs.as_ref().filter(|logprobs| !logprobs.content.is_empty());
         Some(TextChoice {
             text: words,
             index: choice.index,
-            logprobs: logprobs.map(|logprobs| logprobs.texts(offset)),
+            logprobs,
             finish_reason: choice.finish_reason,
             native_finish_reason: choice.native_finish_reason,
             reasoning: said.reasoning.filter(|raw| raw.get() != "null"),
         })
-    }
-}
-
-impl Logprobs<'_> {
-    fn texts<'a>(&'a self, offset: &mut usize) -> TextLogprobs<'a> {
-        TextLogprobs {
-            tokens: self.content.iter().map(|token| token.token.as_str()).collect(),
-            token_logprobs: self.content.iter().map(|token| token.logprob).collect(),
-            top_logprobs: self.content.iter().any(|token| !token.top_logprobs.is_empty()).then(|| {
-                let alternatives =
-                    |token: &'a Token<'_>| token.top_logprobs.iter().map(|other| (other.token.as_str(), other.logprob)).collect();
-                self.content.iter().map(alternatives).collect()
-            }),
-            text_offset: self
-                .content
-                .iter()
-                .map(|token| {
-                    let at = *offset;
-                    *offset += token.token.chars().count();
-                    at
-                })
-                .collect(),
-        }
     }
 }
 

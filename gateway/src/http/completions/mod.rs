@@ -4,6 +4,7 @@
 //! the way of every chat request; what the relay lets out becomes `text_completion` objects ([`answer`]) on its way to the client.
 
 mod answer;
+mod logprobs;
 mod request;
 
 use axum::body::Body;

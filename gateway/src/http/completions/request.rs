@@ -8,7 +8,7 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::push_member;
-use crate::http::chat::{RequestError, read, read_members};
+use crate::http::chat::{RequestError, read, read_integer, read_members};
 use crate::http::error::ApiError;
 
 /// Alternatives to each token that OpenAI's legacy dialect gives at most.
@@ -17,10 +17,11 @@ const LOGPROBS_MAX: u64 = 5;
 const PROMPT_WANTED: &str = "prompt must be a string: a model that chats completes one text at a time, and takes no token numbers";
 
 /// What an answer of texts has no place for.
-const NOT_A_TEXT: [(&str, &str); 6] = [
-    ("messages", "messages are for /chat/completions; here the text is the prompt"),
+const NOT_A_TEXT: [(&str, &str); 7] = [
     ("tools", "tools are not offered: a completion is a text. Use /chat/completions"),
+    ("tool_choice", "tool_choice is not offered: a completion is a text, and there are no tools to choose from. Use /chat/completions"),
     ("functions", "functions are not offered: a completion is a text. Use /chat/completions"),
+    ("function_call", "function_call is not offered: a completion is a text, and there are no functions to call. Use /chat/completions"),
     ("modalities", "modalities are not offered: a completion is a text. Use /chat/completions"),
     ("audio", "audio is not offered: a completion is a text. Use /chat/completions"),
     ("top_logprobs", "top_logprobs is chat's name; here logprobs says how many"),
@@ -42,11 +43,16 @@ pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Bytes, ApiError
     {
         return Err(refused("suffix", "suffix is not offered: a model that chats does not write into the middle of a text").into());
     }
-    let number = |name: &'static str| member(name).map(|value| read::<u64>(name, value, "a positive integer")).transpose();
-    if let Some(best_of) = number("best_of")?
-        && best_of > number("n")?.unwrap_or(1)
-    {
-        return Err(refused("best_of", "best_of above n is not offered: every completion that is made is answered").into());
+    let number = |name: &'static str| member(name).map(|value| read_integer(name, value, "a positive integer")).transpose();
+    match number("best_of")? {
+        Some(0) => return Err(refused("best_of", "best_of must be at least 1").into()),
+        Some(best_of) if best_of > number("n")?.unwrap_or(1) => {
+            return Err(refused("best_of", "best_of above n is not offered: every completion that is made is answered").into());
+        }
+        _ => {}
+    }
+    if member("messages").is_some() {
+        return Err(refused("messages", "messages are for /chat/completions; here the text is the prompt").into());
     }
     for (name, message) in NOT_A_TEXT {
         if member(name).is_some_and(|value| value.get() != "[]") {
@@ -61,7 +67,7 @@ pub(super) fn translate(body: &[u8], depth_max: usize) -> Result<Bytes, ApiError
         }
     }
     if let Some(logprobs) = member("logprobs") {
-        let most = read::<u64>("logprobs", logprobs, "an integer")?;
+        let most = read_integer("logprobs", logprobs, "an integer")?;
         if most > LOGPROBS_MAX {
             return Err(refused("logprobs", format!("logprobs must be at most {LOGPROBS_MAX}")).into());
         }
@@ -135,8 +141,8 @@ mod tests {
         let message = json!([{ "role": "user", "content": "Once \"upon\"\n" }]);
         let body = json!({ "model": "a/b", "prompt": "Once \"upon\"\n", "max_tokens": 5, "stop": ["."], "x_new": { "k": 1 } });
         assert_eq!(translated(body), json!({ "model": "a/b", "messages": message, "max_tokens": 5, "stop": ["."], "x_new": { "k": 1 } }));
-        let body = json!({ "prompt": ["Once \"upon\"\n"], "echo": false, "suffix": null, "best_of": 1, "logprobs": 2 });
-        assert_eq!(translated(body), json!({ "messages": message, "logprobs": true, "top_logprobs": 2 }));
+        let body = json!({ "prompt": ["Once \"upon\"\n"], "echo": false, "suffix": null, "best_of": 1.0, "logprobs": 2.0, "tools": [] });
+        assert_eq!(translated(body), json!({ "messages": message, "tools": [], "logprobs": true, "top_logprobs": 2 }));
         assert_eq!(translated(json!({ "prompt": "", "logprobs": 0 }))["logprobs"], true);
     }
 
@@ -153,9 +159,14 @@ mod tests {
             (json!({ "prompt": "a", "echo": true }), "echo"),
             (json!({ "prompt": "a", "suffix": "z" }), "suffix"),
             (json!({ "prompt": "a", "best_of": 2 }), "best_of"),
+            (json!({ "prompt": "a", "best_of": 0 }), "best_of"),
+            (json!({ "prompt": "a", "best_of": 1.5 }), "best_of"),
             (json!({ "prompt": "a", "logprobs": 6 }), "logprobs"),
             (json!({ "prompt": "a", "logprobs": true }), "logprobs"),
             (json!({ "prompt": "a", "messages": [{ "role": "user", "content": "b" }] }), "messages"),
+            (json!({ "prompt": "a", "messages": [] }), "messages"),
+            (json!({ "prompt": "a", "tool_choice": "auto" }), "tool_choice"),
+            (json!({ "prompt": "a", "function_call": "none" }), "function_call"),
             (json!({ "prompt": "a", "tools": [{ "type": "function" }] }), "tools"),
             (json!({ "prompt": "a", "modalities": ["audio"] }), "modalities"),
         ] {
