@@ -1,6 +1,7 @@
 //! Takes a chat request's messages apart into what costs tokens: texts, images, sounds, files.
 
-use crate::wire::members::{Member, Span, elements, members};
+use crate::wire::members::{Member, elements, members};
+use crate::wire::scanner::Span;
 
 /// One thing a model has to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

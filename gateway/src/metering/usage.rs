@@ -5,9 +5,13 @@
 //! report can lower a charge below zero or raise it beyond reason**: a negative or absurd count is as good
 //! as none (the meter counts then), parts never exceed their whole, and every correction is flagged.
 
-use schemas::Usage;
-use schemas::usage::TOKENS_MAX;
+mod count;
+mod names;
 
+use schemas::Usage;
+
+use self::count::{clamp, plausible, read_count};
+use self::names::{FIELD_COUNT, Field, Place};
 use super::anomalies::UsageAnomalies;
 use crate::wire::members::members;
 
@@ -24,35 +28,6 @@ pub struct ReportedUsage {
     fields: [Option<u64>; FIELD_COUNT],
     anomalies: UsageAnomalies,
 }
-
-/// The counts there are, whatever each provider calls them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    /// Includes cached and written tokens.
-    Prompt,
-    /// Anthropic's: excludes cached and written tokens where those stand beside it.
-    Input,
-    Completion,
-    Total,
-    CacheRead,
-    CacheWrite,
-    CacheWrite5m,
-    CacheWrite1h,
-    PromptAudio,
-    PromptImage,
-    Reasoning,
-    CompletionAudio,
-    CompletionImage,
-    /// Anthropic's compaction of a long conversation: billed, and not in the counts above.
-    CompactionInput,
-    CompactionCacheRead,
-    CompactionCacheWrite,
-    CompactionOutput,
-    /// Not a count: set where the cache fields have Anthropic's names.
-    AnthropicNames,
-}
-
-const FIELD_COUNT: usize = Field::AnthropicNames as usize + 1;
 
 impl ReportedUsage {
     /// Whether any count was reported.
@@ -265,96 +240,10 @@ impl Whole {
     }
 }
 
-/// Which object a member stands in.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Top,
-    PromptDetails,
-    CompletionDetails,
-    CacheCreation,
-}
-
-impl Place {
-    fn within(self, key: &str) -> Option<Self> {
-        match (self, key) {
-            (Self::Top, "prompt_tokens_details" | "input_tokens_details") => Some(Self::PromptDetails),
-            (Self::Top, "completion_tokens_details" | "output_tokens_details") => Some(Self::CompletionDetails),
-            (Self::Top, "cache_creation") | (Self::PromptDetails, "cache_creation_token_details") => Some(Self::CacheCreation),
-            _ => None,
-        }
-    }
-
-    fn field(self, key: &str) -> Option<Field> {
-        Some(match (self, key) {
-            (Self::Top, "prompt_tokens") => Field::Prompt,
-            (Self::Top, "input_tokens") => Field::Input,
-            (Self::Top, "completion_tokens" | "output_tokens") => Field::Completion,
-            (Self::Top, "total_tokens") => Field::Total,
-            (Self::Top, "prompt_cache_hit_tokens" | "cache_read_input_tokens" | "cached_tokens" | "num_cached_tokens")
-            | (Self::PromptDetails, "cached_tokens" | "cache_read_tokens") => Field::CacheRead,
-            (Self::Top, "cache_creation_input_tokens" | "cache_write_tokens")
-            | (Self::PromptDetails, "cache_write_tokens" | "cache_creation_tokens") => Field::CacheWrite,
-            (Self::CacheCreation, "ephemeral_5m_input_tokens") => Field::CacheWrite5m,
-            (Self::CacheCreation, "ephemeral_1h_input_tokens") => Field::CacheWrite1h,
-            (Self::PromptDetails, "audio_tokens") => Field::PromptAudio,
-            (Self::PromptDetails, "image_tokens") => Field::PromptImage,
-            (Self::Top | Self::CompletionDetails, "reasoning_tokens") | (Self::CompletionDetails, "thinking_tokens") => Field::Reasoning,
-            (Self::CompletionDetails, "audio_tokens") => Field::CompletionAudio,
-            (Self::CompletionDetails, "image_tokens") => Field::CompletionImage,
-            _ => return None,
-        })
-    }
-}
-
-/// A count from a JSON value: numbers, numbers with a fraction or exponent, and the text of a number.
-fn read_count(value: &str, anomalies: &mut UsageAnomalies) -> Option<u64> {
-    if value == "null" {
-        return None;
-    }
-    let text = value.trim_matches('"').trim();
-    let (digits, is_negative) = text.strip_prefix('-').map_or((text, false), |digits| (digits, true));
-    if let Ok(count) = digits.parse::<u64>() {
-        return plausible(count, is_negative, anomalies);
-    }
-    let is_number = digits.starts_with(|first: char| first.is_ascii_digit());
-    match digits.parse::<f64>() {
-        Ok(number) if is_number => {
-            if number.is_finite() && number.fract() != 0.0 {
-                anomalies.add(UsageAnomalies::FRACTION);
-            }
-            // Saturates; what is infinite is absurd.
-            plausible(number.ceil() as u64, is_negative, anomalies)
-        }
-        _ => {
-            anomalies.add(UsageAnomalies::NOT_A_NUMBER);
-            None
-        }
-    }
-}
-
-fn plausible(count: u64, is_negative: bool, anomalies: &mut UsageAnomalies) -> Option<u64> {
-    if is_negative && count > 0 {
-        anomalies.add(UsageAnomalies::NEGATIVE);
-        None
-    } else if count > TOKENS_MAX {
-        anomalies.add(UsageAnomalies::ABSURD);
-        None
-    } else {
-        Some(count)
-    }
-}
-
-/// Sums of plausible counts stay within the bound as well.
-fn clamp(count: u64, anomalies: &mut UsageAnomalies) -> u64 {
-    if count > TOKENS_MAX {
-        anomalies.add(UsageAnomalies::ABSURD);
-    }
-    count.min(TOKENS_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use schemas::usage::TOKENS_MAX;
 
     use super::*;
 

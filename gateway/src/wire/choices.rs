@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::chat_answer::{ChatAnswer, Choice};
 use super::content::{Said, has_more_than_words, said};
-use super::members::Span;
+use super::scanner::Span;
 
 /// What is written in place of some bytes of a choice.
 #[derive(Debug, Clone, Copy)]

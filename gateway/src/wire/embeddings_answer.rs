@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use schemas::RequestId;
 
 use super::chat_answer::AnswerError;
-use super::members::{Scanner, Span, StringSpan};
+use super::scanner::{Scanner, Span, StringSpan};
 
 /// Members at the top level that are kept.
 const MEMBERS_MAX: usize = 64;
