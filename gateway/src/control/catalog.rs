@@ -59,14 +59,20 @@ impl Catalog {
             return Err(KeyRefusal::Unknown);
         }
         let key = self.keys.get(&KeyHash::of(bearer)).ok_or(KeyRefusal::Unknown)?;
-        if key.record.disabled {
+        self.check(&key.record, now)?;
+        Ok(key)
+    }
+
+    /// Whether a key is good for anything now.
+    pub fn check(&self, key: &ApiKey, now: Timestamp) -> Result<(), KeyRefusal> {
+        if key.disabled {
             return Err(KeyRefusal::Disabled);
         }
-        if key.record.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if key.expires_at.is_some_and(|expires_at| expires_at <= now) {
             return Err(KeyRefusal::Expired);
         }
-        match self.accounts.get(&key.record.account_id).map(|account| account.status) {
-            Some(AccountStatus::Active) => Ok(key),
+        match self.accounts.get(&key.account_id).map(|account| account.status) {
+            Some(AccountStatus::Active) => Ok(()),
             Some(AccountStatus::Suspended) => Err(KeyRefusal::AccountSuspended),
             Some(AccountStatus::Closed) | None => Err(KeyRefusal::AccountClosed),
         }

@@ -17,7 +17,7 @@ use super::permissions::{Access, access};
 use crate::control::people::Role;
 use crate::http::envelope::UrlQuery;
 use crate::http::error::{ApiError, ErrorType};
-use crate::signin::{SignedIn, identify, unauthenticated};
+use crate::signin::{Identified, SignedIn, identify, unauthenticated};
 
 /// What only its caller may see must not be kept by anyone.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -48,13 +48,11 @@ pub async fn admit(State(dashboard): State<Arc<Dashboard>>, request: Request, ne
         // Axum answers 405 for a known address by itself; what comes here has a handler and no row.
         return Err(ApiError::internal(format!("{} {path} is not in the table of permissions", parts.method)));
     };
-    let ClientAddress(address) = ClientAddress::from_request_parts(&mut parts, &dashboard).await?;
     let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if !is_safe && !is_own_origin(&parts.headers, &dashboard.sign_in.options.public_url) {
-        return Err(ApiError::new(ErrorType::PermissionDenied, "The request comes from another site.").with_metadata("reason", "csrf"));
+    if !is_safe {
+        refuse_other_sites(&dashboard, &parts.headers)?;
     }
-    let (services, now) = (&dashboard.services, Timestamp::now());
-    let identified = identify(&dashboard.sign_in, &services.control, &parts.headers, address, now).await?;
+    let identified = identify_sender(&dashboard, &mut parts).await?;
     let renewed = identified.as_ref().and_then(|identified| identified.renewed.clone());
     let signed_in = identified.map(|identified| identified.signed_in);
     if needs_session(access, dashboard.public_statistics) {
@@ -75,6 +73,27 @@ pub async fn admit(State(dashboard): State<Arc<Dashboard>>, request: Request, ne
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(PRIVATE);
     Ok(response)
+}
+
+/// Who asks for a change outside this door, where it is somebody with a session. **It has to be a page of ours that asks**, as it has to
+/// be here.
+pub async fn identify_for_change(dashboard: &Arc<Dashboard>, parts: &mut Parts) -> Result<Option<Identified>, ApiError> {
+    refuse_other_sites(dashboard, &parts.headers)?;
+    let Some(identified) = identify_sender(dashboard, parts).await? else { return Ok(None) };
+    dashboard.check_csrf(&identified.signed_in, &parts.headers)?;
+    Ok(Some(identified))
+}
+
+async fn identify_sender(dashboard: &Arc<Dashboard>, parts: &mut Parts) -> Result<Option<Identified>, ApiError> {
+    let ClientAddress(address) = ClientAddress::from_request_parts(parts, dashboard).await?;
+    identify(&dashboard.sign_in, &dashboard.services.control, &parts.headers, address, Timestamp::now()).await
+}
+
+fn refuse_other_sites(dashboard: &Dashboard, headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_own_origin(headers, &dashboard.sign_in.options.public_url) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorType::PermissionDenied, "The request comes from another site.").with_metadata("reason", "csrf"))
 }
 
 fn needs_session(access: Access, public_statistics: bool) -> bool {
@@ -109,7 +128,7 @@ pub fn lets_in(access: Access, signed_in: &SignedIn, account: AccountId) -> bool
 }
 
 /// What somebody is in an account, if that is one of the roles; `None` is the platform, where it may.
-fn role_among(roles: &[Role], platform: bool, signed_in: &SignedIn, account: AccountId) -> Result<Option<Role>, ApiError> {
+pub fn role_among(roles: &[Role], platform: bool, signed_in: &SignedIn, account: AccountId) -> Result<Option<Role>, ApiError> {
     match signed_in.role(account) {
         Some(role) if roles.contains(&role) => Ok(Some(role)),
         role if platform && signed_in.user.is_platform_admin => Ok(role),

@@ -106,7 +106,7 @@ pub fn documented_routes() -> OpenApiRouter<Arc<Dashboard>> {
         ))
         .routes(routes!(balance_alerts::rotate_app_balance_alert_secret))
         .routes(routes!(balance_alerts::list_app_balance_alert_deliveries))
-        .routes(routes!(authorization::create_authorization_code))
+        .routes(routes!(authorization::consent::create_authorization_code))
         .merge(admin::routes())
         .merge(signin::routes())
 }

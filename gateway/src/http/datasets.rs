@@ -255,7 +255,8 @@ fn rank_apps<'a>(groups: &'a [UsageGroup], before: &[UsageGroup], sort: AppSort)
     apps
 }
 
-fn app_id(app: &str) -> u64 {
+/// An app's number, by what it is known by.
+pub fn app_id(app: &str) -> u64 {
     let digest: [u8; 32] = Sha256::digest(app.as_bytes()).into();
     digest.first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first) >> (u64::BITS - APP_ID_BITS))
 }

@@ -15,7 +15,7 @@ pub mod chat;
 pub mod completions;
 mod cors;
 pub mod csv;
-mod datasets;
+pub mod datasets;
 pub mod embeddings;
 pub mod entrance;
 pub mod envelope;
@@ -51,6 +51,7 @@ use crate::http::security_headers::SecurityHeaders;
 /// Every route of a gateway. `metrics_text` renders the process's metrics.
 pub fn router(app: AppState, dashboard: Arc<Dashboard>, metrics_text: operators::MetricsText) -> Router {
     let api = routes::documented_inference_routes().split_for_parts().0.merge(routes::control_routes(Arc::clone(&dashboard.services)));
+    let api = api.merge(routes::code_routes(Arc::clone(&dashboard)));
     let api = api
         .fallback(unknown_route)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

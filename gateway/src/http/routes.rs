@@ -15,7 +15,8 @@ use super::caller::OwnMachine;
 use super::{account, admin, analytics, catalog, chat, completions, datasets, embeddings, generation, keys, messages, responses};
 use crate::app::AppState;
 use crate::control::services::Services;
-use crate::dashboard::authorization;
+use crate::dashboard::Dashboard;
+use crate::dashboard::authorization::{programmatic, trade_in};
 
 /// What only its caller may see must not be kept by anyone.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -36,8 +37,19 @@ pub fn documented_control_routes() -> OpenApiRouter<Arc<Services>> {
     let private = account::routes().merge(generation::routes()).merge(keys::routes()).merge(admin::routes());
     let private = private.merge(analytics::routes()).merge(datasets::routes());
     let private = private.layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, PRIVATE));
-    let traded_in = OpenApiRouter::new().routes(routes!(authorization::trade_in_authorization_code));
+    let traded_in = OpenApiRouter::new().routes(routes!(trade_in::trade_in_authorization_code));
     private.merge(traded_in).merge(catalog::routes())
+}
+
+/// The route that whoever is signed in may ask as well as a key, with its state.
+pub fn code_routes<S: Clone + Send + Sync + 'static>(dashboard: Arc<Dashboard>) -> Router<S> {
+    documented_code_routes().split_for_parts().0.with_state(dashboard)
+}
+
+/// The same with what OpenAPI says of it.
+pub fn documented_code_routes() -> OpenApiRouter<Arc<Dashboard>> {
+    let codes = OpenApiRouter::new().routes(routes!(programmatic::create_key_code));
+    codes.layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, PRIVATE))
 }
 
 /// The routes of models, with what OpenAPI says of them.

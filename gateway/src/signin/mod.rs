@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 use crate::dashboard::Dashboard;
 
 pub use desk::{SignIn, SignInError};
-pub use identify::{SignedIn, identify, still_signed_in, unauthenticated};
+pub use identify::{Identified, SignedIn, identify, still_signed_in, unauthenticated};
 pub use oidc::{GOOGLE_ISSUER, ProviderOptions};
 pub use options::SignInOptions;
 pub use password::{valid_name, with_cookies};

@@ -15,7 +15,7 @@ use gateway::control::{Control, Services};
 use gateway::dashboard::{Dashboard, LiveFeed, LiveOptions, Operations};
 use gateway::http::lanes::{LaneWork, Lanes};
 use gateway::http::peer::TrustedProxies;
-use gateway::http::routes::control_routes;
+use gateway::http::routes::{code_routes, control_routes};
 use gateway::routing::{Routing, RoutingRules};
 use gateway::signin::{ProviderOptions, SignIn, SignInOptions};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -154,7 +154,8 @@ impl Books {
             public_statistics,
         });
         // As in the whole router: what is no route of the API is not asked of the web app's door.
-        let api = control_routes(Arc::clone(&services)).fallback(async || StatusCode::NOT_FOUND);
+        let api = control_routes(Arc::clone(&services)).merge(code_routes(Arc::clone(&dashboard)));
+        let api = api.fallback(async || StatusCode::NOT_FOUND);
         let router = Router::new().nest("/api/v1", api);
         let router = router.merge(gateway::dashboard::router(Arc::clone(&dashboard)));
         Self { folder, services, dashboard, first, analytics_position, ledger_progress: booked, router, log, requests, stop, tasks }

@@ -1271,6 +1271,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/keys/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a code that an app trades in for a key at `/auth/keys`. */
+        post: operations["create_key_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/chat/completions": {
         parameters: {
             query?: never;
@@ -2583,6 +2600,23 @@ export interface components {
             /** Format: int64 */
             tokens_per_minute?: number | null;
         };
+        CreateKeyCode: {
+            /** @description Where the app is: https, or http on localhost. Nothing is sent there; it says whose code it is. */
+            callback_url: string;
+            code_challenge?: string | null;
+            /** @description `S256` or `plain`. */
+            code_challenge_method?: string | null;
+            expires_at?: components["schemas"]["Timestamp"] | null;
+            /** @description The key's name; default: the app's host. */
+            key_label?: string | null;
+            /**
+             * Format: double
+             * @description In USD: what the key may spend.
+             */
+            limit?: number | null;
+            usage_limit_type?: components["schemas"]["LimitReset"] | null;
+            workspace_id?: components["schemas"]["AccountId"] | null;
+        };
         CreatePriceVersion: {
             channel_id: string;
             /** @description What the provider charges us; absent, it stays what it is. */
@@ -3453,6 +3487,19 @@ export interface components {
             };
         };
         /** @description `{"data": …}` */
+        Data_KeyCode: {
+            data: {
+                /**
+                 * Format: int64
+                 * @description Of the callback's origin: the same for the same app, for ever.
+                 */
+                app_id: number;
+                created_at: components["schemas"]["Timestamp"];
+                /** @description The code: to be traded in at `/auth/keys` within ten minutes, once. */
+                id: string;
+            };
+        };
+        /** @description `{"data": …}` */
         Data_KeyView: {
             /** @description A key as the API shows it. */
             data: components["schemas"]["KeyUsage"] & {
@@ -4232,6 +4279,16 @@ export interface components {
             /** @description What was invoiced beyond the report's total; negative where it was less. */
             difference: components["schemas"]["UsdNumber"];
             invoiced: components["schemas"]["UsdNumber"];
+        };
+        KeyCode: {
+            /**
+             * Format: int64
+             * @description Of the callback's origin: the same for the same app, for ever.
+             */
+            app_id: number;
+            created_at: components["schemas"]["Timestamp"];
+            /** @description The code: to be traded in at `/auth/keys` within ten minutes, once. */
+            id: string;
         };
         KeyDay: {
             /** Format: date */
@@ -5137,7 +5194,8 @@ export interface components {
         };
         TradedIn: {
             key: string;
-            user_id: string;
+            /** @description Who gave the code; `null` where a management key did. */
+            user_id?: string | null;
         };
         /** @description A change of a balance as the API shows it; charges are negative. */
         TransactionView: {
@@ -5605,6 +5663,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9762,6 +9829,83 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_key_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKeyCode"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_KeyCode"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

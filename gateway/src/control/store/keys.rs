@@ -203,6 +203,14 @@ impl ControlStore {
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
+    /// A key that is not deleted.
+    pub async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        const SELECT: &str = select_keys!("WHERE id = $1 AND deleted_at IS NULL");
+        let id = id.uuid().to_string();
+        let row: Option<KeyRow> = reading!(self, pool => sqlx::query_as(SELECT).bind(id).fetch_optional(pool).await?);
+        row.map(ApiKey::try_from).transpose()
+    }
+
     /// Whether a hash was ever given out, also to a key deleted since.
     pub async fn key_hash_exists(&self, hash: &str) -> Result<bool, StoreError> {
         const SELECT: &str = "SELECT id FROM control_api_keys WHERE hash = $1";

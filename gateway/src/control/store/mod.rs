@@ -39,7 +39,7 @@ mod webhook_deliveries;
 
 pub use announcements::{Announcement, Fact};
 pub use audit_records::{AuditQuery, AuditRecord};
-pub use authorization_codes::AuthorizationCode;
+pub use authorization_codes::{AuthorizationCode, CodeGiver};
 pub use channel_health::HealthRow;
 pub use channels::{ChannelDraft, ManagedBy, StoredChannel, StoredModel};
 pub use codes::{ClaimedCode, CodeBatch, StoredCode};

@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
 
 use super::error::availability::DOCS_PATH;
-use super::routes::{documented_control_routes, documented_inference_routes};
+use super::routes::{documented_code_routes, documented_control_routes, documented_inference_routes};
 use crate::dashboard;
 use crate::dashboard::permissions::{Access, access};
 
@@ -63,6 +63,7 @@ pub fn specification() -> Value {
     let documented = OpenApi::default()
         .nest("/api/v1", documented_inference_routes().into_openapi())
         .nest("/api/v1", documented_control_routes().into_openapi())
+        .nest("/api/v1", documented_code_routes().into_openapi())
         .merge_from(dashboard::documented_routes().into_openapi());
     let Ok(Value::Object(mut document)) = serde_json::to_value(documented) else { return Value::Null };
     document.insert("info".to_owned(), about());

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod app_codes;
 pub mod browser;
 mod live;
 mod matrix;

@@ -3,9 +3,7 @@
 use futures_util::future::join_all;
 use gateway::control::account::Account;
 use gateway::control::people::{Invitation, Language, Role, SessionRecord, Theme, User, UserPreferences, UserStatus};
-use gateway::control::store::{
-    Act, AuditQuery, AuthorizationCode, ClaimedCode, CodeBatch, ControlStore, Fact, GOOGLE, Sessions, SignInState, StoreError,
-};
+use gateway::control::store::{Act, AuditQuery, ClaimedCode, CodeBatch, ControlStore, Fact, GOOGLE, Sessions, SignInState, StoreError};
 use gateway::routing::{DataCollection, RoutingPreferences, RoutingStrategy};
 use schemas::{AccountId, NanoUsd, Timestamp, UserId};
 use uuid::Uuid;
@@ -374,7 +372,7 @@ async fn preferences_are_kept_and_taken_back() {
 }
 
 #[tokio::test]
-async fn a_state_and_a_code_of_an_app_are_taken_once() {
+async fn a_state_of_a_sign_in_is_taken_once() {
     let fixture = Fixture::open().await;
     let ada = fixture.person("ada", Role::Owner).await.id;
     let state = SignInState {
@@ -391,23 +389,6 @@ async fn a_state_and_a_code_of_an_app_are_taken_once() {
     let taking = (0..20).map(|_| fixture.store.clone()).map(|store| async move { store.take_sign_in_state(&hash(1)).await.unwrap() });
     let taken: Vec<SignInState> = join_all(taking).await.into_iter().flatten().collect();
     assert_eq!(taken, [state]);
-    let code = AuthorizationCode {
-        code_sha256: hash(3),
-        account_id: fixture.account,
-        user_id: ada,
-        challenge: Some("challenge".to_owned()),
-        challenge_method: Some("S256".to_owned()),
-        key_name: "an app".to_owned(),
-        limit: Some(NanoUsd::from_usd(1)),
-        limit_reset: None,
-        key_expires_at: Some(at(500)),
-        created_at: at(10),
-        expires_at: at(610),
-    };
-    fixture.store.insert_authorization_code(&code).await.unwrap();
-    let taking = (0..20).map(|_| fixture.store.clone()).map(|store| async move { store.take_authorization_code(&hash(3)).await.unwrap() });
-    let taken: Vec<AuthorizationCode> = join_all(taking).await.into_iter().flatten().collect();
-    assert_eq!(taken, [code]);
 }
 
 #[tokio::test]

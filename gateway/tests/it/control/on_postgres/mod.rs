@@ -6,6 +6,8 @@ mod several_gateways;
 mod administration;
 #[path = "../contract/alerts.rs"]
 mod alerts;
+#[path = "../contract/app_codes.rs"]
+mod app_codes;
 #[path = "../contract/people.rs"]
 mod people;
 #[path = "../contract/prices.rs"]

@@ -4,6 +4,8 @@
 mod administration;
 #[path = "../contract/alerts.rs"]
 mod alerts;
+#[path = "../contract/app_codes.rs"]
+mod app_codes;
 #[path = "../contract/people.rs"]
 mod people;
 #[path = "../contract/prices.rs"]
