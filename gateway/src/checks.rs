@@ -132,6 +132,7 @@ fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64)
         duration_ms,
         epoch: 0,
         error_type: None,
+        external_user: None,
         finish_reason: answer.finish_reason.map(str::to_owned),
         hold_nanos: schemas::NanoUsd::ZERO,
         http_status: 200,
@@ -142,10 +143,12 @@ fn book(app: &AppState, endpoint: &Endpoint, (at, duration_ms): (Timestamp, u64)
         provider: endpoint.channel.provider_name.to_string(),
         provider_cost_nanos: provider_cost,
         request_id,
+        session_id: None,
         streamed: false,
         ttft_ms: None,
         upstream_id: answer.upstream_id.clone(),
         usage,
+        user_agent: None,
         user_id: None,
     };
     let released = UsageReleased { reason: "health_check".to_owned(), recovered: false, request };

@@ -241,6 +241,7 @@ fn settled(key: KeyId, now: Timestamp, table: &PriceTable, index: usize) -> Resu
         duration_ms: 2_210,
         epoch: 1,
         error_type: None,
+        external_user: None,
         finish_reason: Some("stop".to_owned()),
         hold_nanos: NanoUsd::from_nanos(5_200_000),
         http_status: 200,
@@ -251,10 +252,12 @@ fn settled(key: KeyId, now: Timestamp, table: &PriceTable, index: usize) -> Resu
         provider: "OpenAI".to_owned(),
         provider_cost_nanos: Some(cost.total),
         request_id,
+        session_id: None,
         streamed: true,
         ttft_ms: Some(312),
         upstream_id: Some("chatcmpl-abcdefghijklmnopqrstuvwxyz".to_owned()),
         usage,
+        user_agent: None,
         user_id: None,
     };
     let body =

@@ -107,6 +107,10 @@ pub struct UsageRow {
     pub epoch: u64,
     pub attempts: Vec<Attempt>,
     pub cost_lines: Vec<CostLine>,
+    /// The client's names for the conversation and for whoever it asked for, and its program.
+    pub session_id: Option<String>,
+    pub external_user: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 /// Why a readable event cannot become a row. The ledger does not book it either, but for the size of an amount.
@@ -199,6 +203,9 @@ impl UsageRow {
             epoch: request.epoch,
             attempts: request.attempts,
             cost_lines: Vec::new(),
+            session_id: request.session_id,
+            external_user: request.external_user,
+            user_agent: request.user_agent,
         }
     }
 
@@ -243,6 +250,9 @@ impl UsageRow {
             epoch: expired.epoch,
             attempts: Vec::new(),
             cost_lines: Vec::new(),
+            session_id: None,
+            external_user: None,
+            user_agent: None,
         }
     }
 

@@ -3,7 +3,9 @@
 //! An event is canonical JSON (RFC 8785: sorted keys, no white space, integers), written once and then
 //! only ever forwarded as bytes; hashes are over those bytes. Attribute names are CloudEvents'. Money is
 //! strings of integers. No prompt or completion text, no key, no e-mail address is ever in an event.
-//! A type's `v` rises when its data changes; old versions stay readable (see `tests/golden`).
+//! A type's `v` rises when a reader of the old data would misread the new; old versions stay readable (see `tests/golden`).
+//! **A member that may be absent is added without it**: readers pass over what they do not know, and an event without the
+//! member has the same bytes as before.
 
 use std::fmt;
 use std::str::FromStr;
@@ -146,6 +148,9 @@ pub struct RequestRecord {
     pub epoch: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
+    /// From the body's `user`: the client's name for whoever it asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_user: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
     pub hold_nanos: NanoUsd,
@@ -164,6 +169,9 @@ pub struct RequestRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_cost_nanos: Option<NanoUsd>,
     pub request_id: RequestId,
+    /// From `session_id` or `X-Session-Id`: the client's name for the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     pub streamed: bool,
     /// Milliseconds from admission to the first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +179,9 @@ pub struct RequestRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_id: Option<String>,
     pub usage: Usage,
+    /// From `User-Agent`: the client's program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }

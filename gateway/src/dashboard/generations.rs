@@ -96,6 +96,12 @@ pub struct GenerationDetail {
     native_finish_reason: Option<String>,
     price_version: Option<String>,
     upstream_id: Option<String>,
+    /// The client's name for the conversation.
+    session_id: Option<String>,
+    /// The client's name for whoever it asked for.
+    external_user: Option<String>,
+    /// The client's program.
+    user_agent: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -305,6 +311,9 @@ fn detail(row: &UsageRow, catalog: &Catalog, transaction_id: Option<String>) -> 
         native_finish_reason: row.native_finish_reason.clone(),
         price_version: row.price_version.clone(),
         upstream_id: row.upstream_id.clone(),
+        session_id: row.session_id.clone(),
+        external_user: row.external_user.clone(),
+        user_agent: row.user_agent.clone(),
         row: GenerationRow::of(row, catalog),
     }
 }

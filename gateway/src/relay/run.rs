@@ -20,7 +20,7 @@ use crate::http::error::{ApiError, Dialect};
 use crate::http::idempotency::{self, claim_of};
 use crate::providers::anthropic::native::NativeRequest;
 use crate::routing;
-use crate::settlement::OpenRequest;
+use crate::settlement::{OpenRequest, kept_word};
 
 /// About how many headers an answer has when it leaves; room for them is made once.
 const ANSWER_HEADERS: usize = 12;
@@ -43,6 +43,8 @@ pub struct ChatJob {
     /// `X-Title` and `HTTP-Referer`: the calling app.
     pub app_title: Option<String>,
     pub app_url: Option<String>,
+    /// `User-Agent`: the calling program.
+    pub user_agent: Option<String>,
     /// Held until the request has ended.
     pub place: Place,
 }
@@ -137,6 +139,7 @@ fn new_record(job: &ChatJob, request: &ChatRequest<'_>, plan: &routing::Plan, ad
         duration_ms: 0,
         epoch: admitted.epoch,
         error_type: None,
+        external_user: request.user().as_deref().and_then(kept_word),
         finish_reason: None,
         hold_nanos: admitted.grant.hold,
         http_status: 200,
@@ -147,10 +150,12 @@ fn new_record(job: &ChatJob, request: &ChatRequest<'_>, plan: &routing::Plan, ad
         provider: String::new(),
         provider_cost_nanos: None,
         request_id: admitted.request_id,
+        session_id: request.session.as_deref().and_then(kept_word),
         streamed: request.stream,
         ttft_ms: None,
         upstream_id: None,
         usage: Usage::default(),
+        user_agent: job.user_agent.clone(),
         user_id: None,
     }
 }

@@ -5,12 +5,14 @@
 //! terminal**: by `settle`, by `release`, or, if its task dies, by its own drop. It knows no HTTP.
 
 mod announcing;
+mod client_words;
 mod in_flight;
 mod open_request;
 mod record;
 mod recovery;
 
 pub use announcing::{AnnounceError, Announcer};
+pub use client_words::{CLIENT_WORD_CHARS_MAX, kept_word};
 pub use in_flight::InFlight;
 pub use open_request::{Finished, OpenRequest, SettleError, Settlement};
 pub use record::{AcceptedRecord, ProgressRecord};

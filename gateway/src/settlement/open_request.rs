@@ -87,14 +87,17 @@ impl Settlement {
             app_title: record.app_title.clone(),
             app_url: record.app_url.clone(),
             epoch: record.epoch,
+            external_user: record.external_user.clone(),
             hold: record.hold_nanos,
             key: record.api_key_id,
             model: record.model.clone(),
             model_requested: record.model_requested.clone(),
             prompt_tokens,
             request: record.request_id,
+            session_id: record.session_id.clone(),
             streamed: record.streamed,
             user: record.user_id,
+            user_agent: record.user_agent.clone(),
         };
         let durable = self.spool.accepted(record.request_id, &serde_json::to_vec(&accepted)?);
         if durable.is_err() {

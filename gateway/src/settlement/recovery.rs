@@ -102,6 +102,7 @@ fn recovered_record(accepted: &AcceptedRecord) -> RequestRecord {
         duration_ms: u64::try_from(elapsed_micros / 1_000).unwrap_or(0),
         epoch: accepted.epoch,
         error_type: Some("gateway_restarted".to_owned()),
+        external_user: accepted.external_user.clone(),
         finish_reason: None,
         hold_nanos: accepted.hold,
         http_status: if accepted.streamed { 200 } else { 500 },
@@ -112,10 +113,12 @@ fn recovered_record(accepted: &AcceptedRecord) -> RequestRecord {
         provider: String::new(),
         provider_cost_nanos: None,
         request_id: accepted.request,
+        session_id: accepted.session_id.clone(),
         streamed: accepted.streamed,
         ttft_ms: None,
         upstream_id: None,
         usage: Usage::default(),
+        user_agent: accepted.user_agent.clone(),
         user_id: accepted.user,
     }
 }

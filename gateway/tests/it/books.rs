@@ -332,6 +332,7 @@ fn settled(request_id: RequestId, model: &str, cost: NanoUsd, key: schemas::KeyI
         duration_ms: 420,
         epoch: 1,
         error_type: None,
+        external_user: Some("user-7".to_owned()),
         finish_reason: Some("stop".to_owned()),
         hold_nanos: cost,
         http_status: 200,
@@ -342,10 +343,12 @@ fn settled(request_id: RequestId, model: &str, cost: NanoUsd, key: schemas::KeyI
         provider: "OpenAI".to_owned(),
         provider_cost_nanos: Some(cost),
         request_id,
+        session_id: Some("conversation 1".to_owned()),
         streamed: true,
         ttft_ms: Some(120),
         upstream_id: Some("chatcmpl-1".to_owned()),
         usage,
+        user_agent: Some("a program/1.0".to_owned()),
         user_id: None,
     };
     UsageSettled { charge_nanos: cost, lines, provisional: false, request, rounding_picos: 0 }

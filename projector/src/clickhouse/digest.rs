@@ -247,6 +247,9 @@ const TABLES: [Table; 10] = [
             Int("epoch"),
             Text("attempts"),
             Text("cost_lines"),
+            Text("session_id"),
+            Text("external_user"),
+            Text("user_agent"),
         ],
     },
     Table {

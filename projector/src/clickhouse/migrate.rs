@@ -11,11 +11,12 @@ use super::{ClickHouseAnalytics, ClickHouseError};
 use crate::error::AnalyticsError;
 
 /// In order; numbered from 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/clickhouse/0001_usage_events.sql"),
     include_str!("../../../migrations/clickhouse/0002_rollups.sql"),
     include_str!("../../../migrations/clickhouse/0003_projection_pauses.sql"),
     include_str!("../../../migrations/clickhouse/0004_endpoint_daily.sql"),
+    include_str!("../../../migrations/clickhouse/0005_clients.sql"),
     include_str!("../../../migrations/clickhouse/0006_projection_tail.sql"),
 ];
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, sha256 String) \

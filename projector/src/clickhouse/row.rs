@@ -71,6 +71,9 @@ pub(super) struct StoredRow {
     pub epoch: u64,
     pub attempts: String,
     pub cost_lines: String,
+    pub session_id: Option<String>,
+    pub external_user: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 /// Microseconds of a bound of a question, as `admitted_at` is stored.
@@ -145,6 +148,9 @@ impl StoredRow {
             epoch: row.epoch,
             attempts: serde_json::to_string(&row.attempts).map_err(unwritable("attempts"))?,
             cost_lines: serde_json::to_string(&row.cost_lines).map_err(unwritable("cost_lines"))?,
+            session_id: row.session_id.clone(),
+            external_user: row.external_user.clone(),
+            user_agent: row.user_agent.clone(),
         })
     }
 
@@ -200,6 +206,9 @@ impl StoredRow {
             epoch: self.epoch,
             attempts: json("attempts", &self.attempts)?,
             cost_lines: json("cost_lines", &self.cost_lines)?,
+            session_id: self.session_id,
+            external_user: self.external_user,
+            user_agent: self.user_agent,
         })
     }
 }

@@ -21,7 +21,7 @@ pub(super) const COLUMNS: &str = "request_id, event_id, log_position, account_id
      finish_reason, native_finish_reason, streamed, cancelled, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, \
      cache_write_1h_tokens, image_input_tokens, audio_input_tokens, text_output_tokens, reasoning_tokens, image_output_tokens, \
      audio_output_tokens, tool_calls, usage_source, charge_nanos, provider_cost_nanos, rounding_picos, hold_nanos, ttft_ms, duration_ms, \
-     ttft_bucket, throughput_bucket, price_version, upstream_id, epoch, attempts, cost_lines";
+     ttft_bucket, throughput_bucket, price_version, upstream_id, epoch, attempts, cost_lines, session_id, external_user, user_agent";
 
 /// `INSERT OR REPLACE` of this many rows.
 pub(super) fn insert_sql(rows: usize) -> String {
@@ -81,7 +81,11 @@ fn try_bind(arguments: &mut SqliteArguments, row: &UsageRow) -> Result<(), BoxDy
     arguments.add(row.upstream_id.as_deref())?;
     arguments.add(i64::try_from(row.epoch)?)?;
     arguments.add(serde_json::to_string(&row.attempts)?)?;
-    arguments.add(serde_json::to_string(&row.cost_lines)?)
+    arguments.add(serde_json::to_string(&row.cost_lines)?)?;
+    for text in [&row.session_id, &row.external_user, &row.user_agent] {
+        arguments.add(text.as_deref())?;
+    }
+    Ok(())
 }
 
 /// Reads a row that has all of [`COLUMNS`].
@@ -127,6 +131,9 @@ pub(super) fn read(row: &SqliteRow) -> Result<UsageRow, AnalyticsError> {
         epoch: count(row, "epoch")?,
         attempts: json(row, "attempts")?,
         cost_lines: json(row, "cost_lines")?,
+        session_id: row.try_get("session_id")?,
+        external_user: row.try_get("external_user")?,
+        user_agent: row.try_get("user_agent")?,
     })
 }
 

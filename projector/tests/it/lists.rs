@@ -21,7 +21,14 @@ on_both_engines! {
 }
 
 async fn the_golden_settlement_reads_back_field_by_field(engine: Engine) {
-    let golden = fs::read("../schemas/tests/golden/usage.settled.v1.json").unwrap();
+    // With what clients say of themselves, and as it was before that was kept.
+    for file in ["usage.settled.v1.json", "usage.settled.v1.client.json"] {
+        reads_back(engine, file).await;
+    }
+}
+
+async fn reads_back(engine: Engine, file: &str) {
+    let golden = fs::read(format!("../schemas/tests/golden/{file}")).unwrap();
     let golden = golden.trim_ascii_end().to_vec();
     let (_dir, store) = empty_store(engine).await;
     store.project(&entries(std::slice::from_ref(&golden))).await.unwrap();
@@ -44,6 +51,8 @@ async fn the_golden_settlement_reads_back_field_by_field(engine: Engine) {
     assert_eq!((row.ttft_ms, row.duration_ms, row.epoch), (request.ttft_ms, request.duration_ms, request.epoch));
     assert_eq!((&row.price_version, &row.upstream_id), (&request.price_version, &request.upstream_id));
     assert_eq!((&row.attempts, &row.cost_lines), (&request.attempts, &settled.lines));
+    assert_eq!((&row.session_id, &row.external_user, &row.user_agent), (&request.session_id, &request.external_user, &request.user_agent));
+    assert_eq!(row.session_id.is_some() && row.external_user.is_some() && row.user_agent.is_some(), file.contains("client"));
 }
 
 async fn every_golden_event_is_read(engine: Engine) {
@@ -53,9 +62,9 @@ async fn every_golden_event_is_read(engine: Engine) {
     }
     let (_dir, store) = empty_store(engine).await;
     let outcome = store.project(&entries(&events)).await.unwrap();
-    assert!(events.len() >= 11);
+    assert!(events.len() >= 13);
     assert_eq!((outcome.position, outcome.quarantined), (events.len() as u64, 0));
-    assert_eq!(outcome.inserted + outcome.superseded + outcome.ignored, 3);
+    assert_eq!(outcome.inserted + outcome.superseded + outcome.ignored, 5);
 }
 
 async fn pages_show_every_request_once_newest_first(engine: Engine) {

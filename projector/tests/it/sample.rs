@@ -79,6 +79,7 @@ impl Traffic {
             duration_ms,
             epoch: 1,
             error_type: error.then(|| "provider_error".to_owned()),
+            external_user: rng.random_ratio(1, 3).then(|| format!("user-{}", rng.random_range(0..9))),
             finish_reason: Some("stop".into()),
             hold_nanos: NanoUsd::from_nanos(9_000_000),
             http_status: if error { 502 } else { 200 },
@@ -89,10 +90,12 @@ impl Traffic {
             provider: "Demo".into(),
             provider_cost_nanos: rng.random_ratio(4, 5).then(|| NanoUsd::from_nanos(rng.random_range(0..1_000_000))),
             request_id,
+            session_id: rng.random_ratio(1, 2).then(|| format!("conversation \u{e9} {}", rng.random_range(0..99))),
             streamed: rng.random(),
             ttft_ms: rng.random_ratio(3, 4).then(|| rng.random_range(1..duration_ms)),
             upstream_id: Some(format!("chatcmpl-{}", rng.random::<u32>())),
             usage,
+            user_agent: rng.random_ratio(3, 4).then(|| "a program/1.0".to_owned()),
             user_id: None,
         }
     }

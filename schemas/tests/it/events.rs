@@ -43,6 +43,7 @@ fn record() -> RequestRecord {
         duration_ms: 2_123,
         epoch: 7,
         error_type: None,
+        external_user: None,
         finish_reason: Some("stop".to_owned()),
         hold_nanos: NanoUsd::from_nanos(5_200_000),
         http_status: 200,
@@ -53,11 +54,23 @@ fn record() -> RequestRecord {
         provider: "OpenAI".to_owned(),
         provider_cost_nanos: Some(NanoUsd::from_nanos(480_000)),
         request_id: RequestId::from_uuid(uuid(5)),
+        session_id: None,
         streamed: true,
         ttft_ms: Some(312),
         upstream_id: Some("chatcmpl-1".to_owned()),
         usage: Usage { uncached_input: 812, cache_read: 4_096, text_output: 301, ..Usage::default() },
+        user_agent: None,
         user_id: None,
+    }
+}
+
+/// The same of a client that says who it is.
+fn told_record() -> RequestRecord {
+    RequestRecord {
+        external_user: Some("user-7".to_owned()),
+        session_id: Some("conversation 1".to_owned()),
+        user_agent: Some("openai-python/2.0".to_owned()),
+        ..record()
     }
 }
 
@@ -122,6 +135,23 @@ fn every_event() -> Vec<Event> {
     bodies.into_iter().zip(1..).map(|((id, body), pseq)| Event { header: header(id, pseq), body }).collect()
 }
 
+/// What was added to an event's data without raising its version: the name of its golden file, and the event.
+fn events_with_additions() -> Vec<(&'static str, Event)> {
+    let told = every_event().into_iter().filter_map(|event| {
+        let (name, body) = match event.body {
+            Body::UsageSettled(settled) => {
+                ("usage.settled.v1.client.json", Body::UsageSettled(Box::new(UsageSettled { request: told_record(), ..*settled })))
+            }
+            Body::UsageReleased(released) => {
+                ("usage.released.v1.client.json", Body::UsageReleased(Box::new(UsageReleased { request: told_record(), ..*released })))
+            }
+            _ => return None,
+        };
+        Some((name, Event { header: event.header, body }))
+    });
+    told.collect()
+}
+
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -146,6 +176,23 @@ fn every_event_version_ever_written_still_reads_and_writes_the_same_bytes() {
         assert_file(&file, std::str::from_utf8(&bytes).unwrap(), false);
         assert_eq!(Event::decode(&bytes).unwrap(), event);
     }
+    for (file, event) in events_with_additions() {
+        let bytes = event.encode().unwrap();
+        assert_file(&folder("tests/golden").join(file), std::str::from_utf8(&bytes).unwrap(), false);
+        assert_eq!(Event::decode(&bytes).unwrap(), event);
+    }
+}
+
+#[test]
+fn a_reader_passes_over_members_that_were_added_since_it_was_built() {
+    for event in every_event() {
+        let text = String::from_utf8(event.encode().unwrap()).unwrap();
+        // At the end of the data, and of the request within it.
+        let newer = text.replacen("},\"id\":", ",\"zz_added\":{\"since\":[1]}},\"id\":", 1);
+        let newer = newer.replacen("\"streamed\":", "\"session_zz_added\":\"x\",\"streamed\":", 1);
+        assert_ne!(newer, text);
+        assert_eq!(Event::decode(newer.as_bytes()).unwrap(), event, "{}", event.body.kind());
+    }
 }
 
 #[test]
@@ -158,7 +205,7 @@ fn the_json_schema_on_disk_is_the_one_of_the_types() {
 
 #[test]
 fn event_bytes_are_canonical_json() {
-    for event in every_event() {
+    for event in every_event().into_iter().chain(events_with_additions().into_iter().map(|(_, event)| event)) {
         let bytes = event.encode().unwrap();
         // serde_json's map sorts keys and its writer puts no white space: for our integers and strings, RFC 8785.
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

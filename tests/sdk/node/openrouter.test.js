@@ -51,11 +51,13 @@ test("the catalog", async () => {
 
 test("an answer, its generation and its cost", async () => {
   const { sdk } = await customer();
-  const answer = await ask(sdk, "mock/chat");
+  const answer = await ask(sdk, "mock/chat", { sessionId: "conversation 1", user: "user-7" });
   assert.ok(answer.usage.cost > 0);
   const { data: generation } = await sdk.generations.getGeneration({ id: answer.id });
   assert.equal(generation.totalCost, answer.usage.cost);
   assert.equal(generation.id, answer.id);
+  assert.deepEqual([generation.sessionId, generation.externalUser], ["conversation 1", "user-7"]);
+  assert.match(generation.userAgent, /^speakeasy-sdk\//);
   const { data: credits } = await sdk.credits.getCredits({});
   assert.equal(credits.totalCredits, 1);
   assert.equal(credits.totalUsage, answer.usage.cost);
@@ -101,6 +103,18 @@ test("keys from their making to their end", async () => {
   assert.ok(listed.some((known) => known.hash === made.hash) || listed.length === 100);
   assert.equal((await management.apiKeys.delete({ hash: made.hash })).deleted, true);
   await assert.rejects(management.apiKeys.get({ hash: made.hash }), (error) => error.statusCode === 404);
+});
+
+test("a code for an app, and the key that it becomes", async () => {
+  const { sdk, account } = await customer();
+  const wanted = { callbackUrl: "https://app.example/back", workspaceId: account, keyLabel: "an app", limit: 1.5, usageLimitType: "daily" };
+  const { data: made } = await management.oAuth.createAuthCode({ requestBody: wanted });
+  assert.ok(made.appId > 0 && Date.parse(made.createdAt) > 0, JSON.stringify(made));
+  const { key, userId } = await management.oAuth.exchangeAuthCodeForAPIKey({ requestBody: { code: made.id } });
+  assert.equal(userId, null);
+  const { data: own } = await client(key).apiKeys.getCurrentKeyMetadata();
+  assert.deepEqual([own.limit, own.limitReset], [1.5, "daily"]);
+  await assert.rejects(sdk.oAuth.createAuthCode({ requestBody: wanted }), (error) => error.statusCode === 403);
 });
 
 test("activity and analytics add up to what was charged", async () => {

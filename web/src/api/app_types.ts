@@ -191,6 +191,9 @@ export interface GenerationDetail extends GenerationRow {
   native_finish_reason?: string | null;
   price_version?: string | null;
   upstream_id?: string | null;
+  session_id?: string | null;
+  external_user?: string | null;
+  user_agent?: string | null;
 }
 
 export type ActivityGroup = Schemas['ActivityGroup'];

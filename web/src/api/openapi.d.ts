@@ -3369,6 +3369,7 @@ export interface components {
                 /** @description Always `global`: nothing is bound to a region. */
                 data_region: string;
                 error_type?: string | null;
+                /** @description The client's name for whoever it asked for: `user`. */
                 external_user?: string | null;
                 finish_reason?: string | null;
                 /**
@@ -3419,6 +3420,7 @@ export interface components {
                 response_cache_source_id?: string | null;
                 router?: string | null;
                 service_tier?: string | null;
+                /** @description The client's name for the conversation: `session_id`, or the header `X-Session-Id`. */
                 session_id?: string | null;
                 status: string;
                 streamed: boolean;
@@ -3431,6 +3433,7 @@ export interface components {
                 upstream_inference_cost?: components["schemas"]["UsdNumber"] | null;
                 usage: components["schemas"]["UsdNumber"];
                 usage_source: string;
+                /** @description The client's program: the header `User-Agent`. */
                 user_agent?: string | null;
                 web_search_engine?: string | null;
                 workspace_id?: string | null;
@@ -3442,15 +3445,21 @@ export interface components {
                 attempts: components["schemas"]["AttemptView"][];
                 /** @description What the charge is made of; empty where nothing was charged. */
                 cost_lines: components["schemas"]["CostLineView"][];
+                /** @description The client's name for whoever it asked for. */
+                external_user?: string | null;
                 /** Format: int32 */
                 http_status?: number | null;
                 native_finish_reason?: string | null;
                 price_version?: string | null;
                 route: components["schemas"]["Route"];
+                /** @description The client's name for the conversation. */
+                session_id?: string | null;
                 timings: components["schemas"]["Timings"];
                 transaction_id?: string | null;
                 upstream_id?: string | null;
                 usage: components["schemas"]["UsageView"];
+                /** @description The client's program. */
+                user_agent?: string | null;
             };
         };
         /** @description `{"data": …}` */
@@ -4127,6 +4136,7 @@ export interface components {
             /** @description Always `global`: nothing is bound to a region. */
             data_region: string;
             error_type?: string | null;
+            /** @description The client's name for whoever it asked for: `user`. */
             external_user?: string | null;
             finish_reason?: string | null;
             /**
@@ -4177,6 +4187,7 @@ export interface components {
             response_cache_source_id?: string | null;
             router?: string | null;
             service_tier?: string | null;
+            /** @description The client's name for the conversation: `session_id`, or the header `X-Session-Id`. */
             session_id?: string | null;
             status: string;
             streamed: boolean;
@@ -4189,6 +4200,7 @@ export interface components {
             upstream_inference_cost?: components["schemas"]["UsdNumber"] | null;
             usage: components["schemas"]["UsdNumber"];
             usage_source: string;
+            /** @description The client's program: the header `User-Agent`. */
             user_agent?: string | null;
             web_search_engine?: string | null;
             workspace_id?: string | null;
@@ -4197,15 +4209,21 @@ export interface components {
             attempts: components["schemas"]["AttemptView"][];
             /** @description What the charge is made of; empty where nothing was charged. */
             cost_lines: components["schemas"]["CostLineView"][];
+            /** @description The client's name for whoever it asked for. */
+            external_user?: string | null;
             /** Format: int32 */
             http_status?: number | null;
             native_finish_reason?: string | null;
             price_version?: string | null;
             route: components["schemas"]["Route"];
+            /** @description The client's name for the conversation. */
+            session_id?: string | null;
             timings: components["schemas"]["Timings"];
             transaction_id?: string | null;
             upstream_id?: string | null;
             usage: components["schemas"]["UsageView"];
+            /** @description The client's program. */
+            user_agent?: string | null;
         };
         /** @description `hash` is null for a key that is gone. */
         GenerationKey: {

@@ -7,13 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::header::USER_AGENT;
 use http::{HeaderMap, Request};
 use schemas::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use request::{ChatRequest, RequestError, SESSION_CHARS_MAX, nesting_exceeds};
-pub(in crate::http) use request::{read, read_integer, read_members, read_models};
+pub(in crate::http) use request::{read, read_integer, read_members, read_models, read_session};
 pub use upstream_body::{UpstreamForm, upstream_body};
 pub(in crate::http) use upstream_body::{is_ours, is_within_price, push_member};
 
@@ -25,6 +26,7 @@ use crate::http::{completions, embeddings, idempotency};
 use crate::metrics::{CHAT_ROUTE, EMBEDDINGS_ROUTE};
 use crate::providers::anthropic::native::NativeRequest;
 use crate::relay::{self, ChatJob};
+use crate::settlement::kept_word;
 
 /// Longest app title and address kept of a request.
 const ATTRIBUTION_CHARS_MAX: usize = 200;
@@ -108,6 +110,7 @@ pub async fn begin(
         session: session(&head.headers)?,
         app_title: attribution(&head.headers, &["x-openrouter-title", "x-title"]),
         app_url: attribution(&head.headers, &["http-referer", "referer"]),
+        user_agent: user_agent(&head.headers),
         place,
     };
     // Headers are slices of the connection's read buffer; waiting must not keep it.
@@ -132,6 +135,11 @@ fn session(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         return Err(ApiError::bad_request("session_id", message));
     }
     Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+/// `User-Agent`, as it is kept.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    headers.get(USER_AGENT).and_then(|value| kept_word(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 /// The first of these headers, shortened. An app that wants to be hidden is not put on record: rankings are public.

@@ -109,11 +109,7 @@ impl<'a> ChatRequest<'a> {
             }
         }
         let provider = member("provider");
-        let session = member("session_id").map(|name| read::<BorrowedText<'a>>("session_id", name, "a string")).transpose()?;
-        let session = session.map(|BorrowedText(name)| name).filter(|name| !name.is_empty());
-        if session.as_ref().is_some_and(|name| name.chars().count() > SESSION_CHARS_MAX) {
-            return Err(RequestError::field("session_id", format!("session_id must be at most {SESSION_CHARS_MAX} characters")));
-        }
+        let session = member("session_id").map(read_session).transpose()?.flatten();
         let is_left_out = member("include_reasoning").is_some_and(|include| include.get() == "false");
         let hides_reasoning = is_left_out || member("reasoning").map(check_reasoning).transpose()?.unwrap_or(false);
         if let Some(effort) = member("reasoning_effort") {
@@ -131,6 +127,12 @@ impl<'a> ChatRequest<'a> {
     /// What the model reads beside the messages.
     pub fn read_by_the_model(&self) -> Vec<&'a str> {
         ["tools", "functions", "response_format"].iter().filter_map(|name| self.member(name)).map(RawValue::get).collect()
+    }
+
+    /// The client's own name for whoever it asks for: `user`. What is no text names nobody.
+    pub fn user(&self) -> Option<Cow<'a, str>> {
+        let BorrowedText(name) = serde_json::from_str(self.member("user")?.get()).ok()?;
+        Some(name)
     }
 
     /// A top-level member, the last one where a name is repeated.
@@ -180,6 +182,15 @@ pub(in crate::http) fn read_models<'a>(
         return Err(RequestError::field("model", format!("a model name has 1 to {MODEL_BYTES_MAX} bytes")));
     }
     Ok(models)
+}
+
+/// The conversation's name; an empty one names none.
+pub(in crate::http) fn read_session(session: &RawValue) -> Result<Option<Cow<'_, str>>, RequestError> {
+    let BorrowedText(name) = read("session_id", session, "a string")?;
+    if name.chars().count() > SESSION_CHARS_MAX {
+        return Err(RequestError::field("session_id", format!("session_id must be at most {SESSION_CHARS_MAX} characters")));
+    }
+    Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
 pub(in crate::http) fn read<'a, T: Deserialize<'a>>(name: &'static str, value: &'a RawValue, wanted: &str) -> Result<T, RequestError> {

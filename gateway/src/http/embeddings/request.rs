@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::http::chat::{ChatRequest, RequestError, read, read_members, read_models};
+use crate::http::chat::{ChatRequest, RequestError, read, read_members, read_models, read_session};
 use crate::metering::EmbeddingsInput;
 use crate::metering::embeddings::read_inputs;
 use crate::wire::Encoding;
@@ -33,6 +33,7 @@ pub fn parse(body: &[u8], depth_max: usize) -> Result<ChatRequest<'_>, RequestEr
             return Err(RequestError::field(name, format!("{name} must be a string")));
         }
     }
+    let session = member("session_id").map(read_session).transpose()?.flatten();
     let provider = member("provider");
     if provider.is_some_and(|value| !value.get().starts_with('{')) {
         return Err(RequestError::field("provider", "provider must be an object"));
@@ -46,7 +47,7 @@ pub fn parse(body: &[u8], depth_max: usize) -> Result<ChatRequest<'_>, RequestEr
         messages: input,
         embeddings: Some(EmbeddingsInput::of(&inputs, encoding)),
         provider,
-        session: None,
+        session,
         hides_reasoning: false,
         native: None,
         members,

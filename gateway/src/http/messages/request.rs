@@ -71,6 +71,8 @@ pub(super) struct MessagesRequest<'a> {
     provider: Option<&'a RawValue>,
     #[serde(borrow)]
     session_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,6 +20,8 @@ async fn a_record_is_there_at_once_with_every_digit() {
     assert_eq!((&data["native_tokens_prompt"], &data["native_tokens_completion"]), (&json!(20), &json!(10)));
     assert_eq!((&data["native_tokens_cached"], &data["latency"], &data["generation_time"]), (&json!(10), &json!(120), &json!(300)));
     assert_eq!((&data["streamed"], &data["finish_reason"], &data["api_type"]), (&json!(true), &json!("stop"), &json!("completions")));
+    let said = ["session_id", "external_user", "user_agent"].map(|field| data[field].clone());
+    assert_eq!(said, [json!("conversation 1"), json!("user-7"), json!("a program/1.0")]);
     assert!(answer.text.contains(r#""cache_discount":0.00000075"#), "ten tokens read at half price: {}", answer.text);
     let responses = data["provider_responses"].as_array().unwrap();
     assert_eq!((&responses[0]["status"], &responses[1]["status"]), (&json!(503), &json!(200)));

@@ -15,6 +15,7 @@ mod hedging;
 mod invoices;
 mod preferring;
 mod races;
+mod remembering;
 mod reports;
 mod shared;
 mod simulation;

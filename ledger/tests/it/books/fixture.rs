@@ -152,6 +152,7 @@ impl Author {
             duration_ms: 1_200,
             epoch: 1,
             error_type: None,
+            external_user: None,
             finish_reason: Some("stop".to_owned()),
             hold_nanos: nanos(1_000_000),
             http_status: 200,
@@ -162,10 +163,12 @@ impl Author {
             provider: "Demo".to_owned(),
             provider_cost_nanos,
             request_id,
+            session_id: None,
             streamed: true,
             ttft_ms: Some(300),
             upstream_id: None,
             usage: Usage::default(),
+            user_agent: None,
             user_id: None,
         }
     }

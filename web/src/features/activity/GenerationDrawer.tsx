@@ -157,6 +157,9 @@ function Origin({ data }: { data: GenerationDetail }) {
           <Code>{data.upstream_id}</Code>
         </Fact>
       )}
+      {data.session_id && <Fact label={t('activity.session')}>{data.session_id}</Fact>}
+      {data.external_user && <Fact label={t('activity.external_user')}>{data.external_user}</Fact>}
+      {data.user_agent && <Fact label={t('activity.user_agent')}>{data.user_agent}</Fact>}
     </Facts>
   );
 }

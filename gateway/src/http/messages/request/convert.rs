@@ -76,7 +76,8 @@ impl ChatBody {
             self.raw_member(name, raw);
         }
         self.raw_member("stop", request.stop_sequences);
-        if let Some(user) = request.metadata.as_ref().and_then(|metadata| metadata.user_id) {
+        let user = request.user.filter(|user| user.get().starts_with('"'));
+        if let Some(user) = user.or_else(|| request.metadata.as_ref().and_then(|metadata| metadata.user_id)) {
             self.member("user", &user_name(user));
         }
         self.raw_member("cache_control", request.cache_control);
