@@ -27,6 +27,7 @@ LOST_EVENTS = 60
 #: How a role says that the log is not what it was.
 WORDS = re.compile(
     r"event log ends at position \d+, but position \d+ was there before"
+    r"|event log has another event at position \d+ than the one"
     r"|the ledger stands at log position \d+, but the log ends at \d+"
     r"|the books stand at position \d+ of the event log, which ends at \d+"
 )
