@@ -3,6 +3,7 @@
 
 use http::Uri;
 
+use super::conversation_form::ConversationForm;
 use crate::control::catalog::Channel;
 use crate::control::channel::ProviderKind;
 
@@ -22,8 +23,8 @@ pub struct Quirks {
     pub thinks_unseen: bool,
     /// Top-level members it refuses, that an answer can do without.
     pub left_out: &'static [&'static str],
-    /// Likewise, of messages.
-    pub left_out_of_messages: &'static [&'static str],
+    /// What of the conversation it takes.
+    pub conversation: ConversationForm,
 }
 
 /// The member by which a provider is told how much to think.
@@ -44,33 +45,32 @@ const USUAL: Quirks = Quirks {
     reasoning: ReasoningForm::Object,
     thinks_unseen: false,
     left_out: &[],
-    left_out_of_messages: &[],
+    conversation: ConversationForm::USUAL,
 };
-/// What a model thought, in the words of all who have one.
-const THOUGHTS: &[&str] = &["reasoning", "reasoning_content", "reasoning_details"];
 /// Marks of a prompt cache that is asked for: an invention of Anthropic's.
 const CACHE_MARK: &[&str] = &["cache_control"];
 /// Who checks every member of a message and of the request.
-const STRICT: Quirks = Quirks { left_out: CACHE_MARK, left_out_of_messages: THOUGHTS, ..USUAL };
+const STRICT: Quirks = Quirks { left_out: CACHE_MARK, conversation: ConversationForm::STRICT, ..USUAL };
 /// Its reasoning models refuse the older name of the cap, all others take both.
-const OPENAI: Quirks = Quirks { cap_name: Some("max_completion_tokens"), reasoning: ReasoningForm::Effort, thinks_unseen: true, ..STRICT };
+const OPENAI: Quirks = Quirks {
+    cap_name: Some("max_completion_tokens"),
+    reasoning: ReasoningForm::Effort,
+    thinks_unseen: true,
+    conversation: ConversationForm::OPENAI,
+    ..STRICT
+};
 /// Generates on, and bills, when its client has left.
 const GENERATES_ON: Quirks = Quirks { stops_on_disconnect: false, ..USUAL };
 
 /// Sources: OpenRouter's documentation on stream cancellation (2026-08) for what happens on disconnect; each
 /// provider's own API reference for the members it takes; reports of clients for the thoughts they refuse or ask back (DeepSeek: after
 /// tool calls).
-const HOSTS: [(&str, Quirks); 22] = [
+const HOSTS: [(&str, Quirks); 25] = [
     ("api.ai21.com", GENERATES_ON),
-    ("api.cerebras.ai", Quirks { left_out_of_messages: &["reasoning_content", "reasoning_details"], ..STRICT }),
+    ("api.cerebras.ai", Quirks { conversation: ConversationForm::CEREBRAS, ..STRICT }),
     (
         "api.deepseek.com",
-        Quirks {
-            cap_name: Some("max_tokens"),
-            reasoning: ReasoningForm::Nothing,
-            left_out_of_messages: &["reasoning", "reasoning_details"],
-            ..STRICT
-        },
+        Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Nothing, conversation: ConversationForm::DEEPSEEK, ..STRICT },
     ),
     ("api.featherless.ai", GENERATES_ON),
     ("api.fireworks.ai", Quirks { reasoning: ReasoningForm::Effort, ..USUAL }),
@@ -84,9 +84,12 @@ const HOSTS: [(&str, Quirks); 22] = [
             stream_options: false,
             reasoning: ReasoningForm::Nothing,
             stops_on_disconnect: false,
+            conversation: ConversationForm::MISTRAL,
             ..STRICT
         },
     ),
+    ("api.moonshot.ai", Quirks { conversation: ConversationForm::MOONSHOT, ..USUAL }),
+    ("api.moonshot.cn", Quirks { conversation: ConversationForm::MOONSHOT, ..USUAL }),
     ("api.openai.com", OPENAI),
     ("api.perplexity.ai", Quirks { cap_name: Some("max_tokens"), ..GENERATES_ON }),
     ("api.replicate.com", GENERATES_ON),
@@ -97,6 +100,7 @@ const HOSTS: [(&str, Quirks); 22] = [
     ("dashscope.aliyuncs.com", GENERATES_ON),
     ("dashscope-intl.aliyuncs.com", GENERATES_ON),
     ("generativelanguage.googleapis.com", Quirks { reasoning: ReasoningForm::Effort, thinks_unseen: true, ..GENERATES_ON }),
+    ("openrouter.ai", Quirks { conversation: ConversationForm::AS_WRITTEN, ..USUAL }),
     ("router.huggingface.co", GENERATES_ON),
     ("localhost:11434", Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Effort, ..USUAL }),
     ("127.0.0.1:11434", Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Effort, ..USUAL }),
@@ -127,6 +131,7 @@ impl Quirks {
             ProviderKind::OpenAi => {
                 Self { stops_on_disconnect: of_host.stops_on_disconnect, stream_options: of_host.stream_options, ..OPENAI }
             }
+            ProviderKind::OpenRouter => Self { conversation: ConversationForm::AS_WRITTEN, ..of_host },
             _ => of_host,
         }
     }
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn hosts_are_sorted_and_named_once() {
-        assert!(HOSTS[..16].windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(HOSTS[..18].windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
     #[test]

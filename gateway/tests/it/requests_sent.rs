@@ -17,11 +17,12 @@ use serde_json::{Map, Value, json};
 use crate::transcripts::assert_golden;
 
 /// Providers of OpenAI's dialect, by their base URL.
-const PROVIDERS: [(&str, &str); 11] = [
+const PROVIDERS: [(&str, &str); 12] = [
     ("deepseek", "https://api.deepseek.com/v1"),
     ("gemini", "https://generativelanguage.googleapis.com/v1beta/openai"),
     ("groq", "https://api.groq.com/openai/v1"),
     ("mistral", "https://api.mistral.ai/v1"),
+    ("moonshot", "https://api.moonshot.ai/v1"),
     ("ollama", "http://localhost:11434/v1"),
     ("openai", "https://api.openai.com/v1"),
     ("openrouter", "https://openrouter.ai/api/v1"),
@@ -71,6 +72,23 @@ fn requests() -> Vec<(&'static str, Value)> {
                     { "role": "assistant", "content": "Done", "reasoning": "Hm", "reasoning_details": [
                         { "type": "reasoning.text", "text": "Hm", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0 }] },
                     { "role": "user", "content": "Again" },
+                ] }),
+        ),
+        (
+            "a conversation that others began",
+            json!({ "model": "author/model", "max_tokens": 4_000, "reasoning": { "max_tokens": 2_000 }, "tools": [weather],
+                "messages": [
+                    { "role": "user", "content": "Weather in Paris and Rome?" },
+                    { "role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning": "Two cities.", "tool_calls": [
+                        call("functions.weather:0", "Paris"),
+                        { "index": 1, "id": "chatcmpl-tool-0123456789abcdef0123456789abcdef", "type": "function",
+                          "function": { "name": "weather", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": "c2ln" } } },
+                    ] },
+                    { "role": "tool", "tool_call_id": "functions.weather:0", "content": "12 degrees" },
+                    { "role": "tool", "tool_call_id": "chatcmpl-tool-0123456789abcdef0123456789abcdef", "content": "20 degrees" },
+                    { "role": "user", "content": "In Kelvin" },
+                    { "role": "assistant", "content": "", "tool_calls": [] },
+                    { "role": "user", "content": "Well?" },
                 ] }),
         ),
     ]

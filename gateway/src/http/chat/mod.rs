@@ -1,7 +1,9 @@
 //! `POST /chat/completions`: the request as it arrives, and the task that answers it.
 
+mod effort;
 mod request;
 mod upstream_body;
+mod upstream_messages;
 
 use axum::body::Body;
 use axum::extract::State;

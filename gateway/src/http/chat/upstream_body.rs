@@ -7,10 +7,11 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::effort::push_effort;
 use super::request::{ChatRequest, whole_number};
+use super::upstream_messages::{Without, push_messages, push_without};
 use crate::providers::{Quirks, ReasoningForm};
 use crate::routing::ParameterSet;
-use crate::wire::members::{elements, members};
 
 /// Members that mean something to us and nothing (or harm) to a provider.
 const OURS: [&str; 13] = [
@@ -66,8 +67,7 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
         let replaced_cap = output_tokens_cap.is_some() && CAP_MEMBERS.contains(&&**key);
         let repeated = request.members[index + 1..].iter().any(|(later, _)| later == key);
         let is_not_understood = !dropped.is_empty() && !dropped.in_common(ParameterSet::of(key)).is_empty();
-        let is_untold =
-            (drops_reasoning && key == "reasoning") || (quirks.reasoning == ReasoningForm::Nothing && key == "reasoning_effort");
+        let is_untold = drops_reasoning && matches!(&**key, "reasoning" | "reasoning_effort");
         if is_ours(key)
             || is_untold
             || !is_within_price(key, value)
@@ -79,16 +79,13 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
             continue;
         }
         match &**key {
-            "messages" if !quirks.left_out_of_messages.is_empty() => {
-                push_member_without(
-                    &mut body,
-                    key,
-                    value,
-                    &Without { names: [quirks.left_out_of_messages, quirks.left_out], below: &["content", "tool_calls"] },
-                );
+            "messages" => {
+                push_name(&mut body, key);
+                push_messages(&mut body, value.get(), quirks);
             }
             "tools" if !quirks.left_out.is_empty() => {
-                push_member_without(&mut body, key, value, &Without { names: [&[], quirks.left_out], below: &["function"] });
+                push_name(&mut body, key);
+                push_without(&mut body, value.get(), &Without { names: quirks.left_out, below: &["function"] });
             }
             name if INTEGERS.contains(&name) && !value.get().bytes().all(|digit| digit.is_ascii_digit()) => {
                 push_integer(&mut body, name, value);
@@ -103,7 +100,7 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
         }
     }
     if quirks.reasoning == ReasoningForm::Effort {
-        push_effort(&mut body, request);
+        push_effort(&mut body, request, model);
     }
     if request.stream && quirks.stream_options {
         push_stream_options(&mut body, request.member("stream_options"));
@@ -126,21 +123,6 @@ fn cap_members(request: &ChatRequest<'_>) -> Vec<&'static str> {
     if named.is_empty() { vec!["max_tokens"] } else { named }
 }
 
-/// The effort of a `reasoning` object, under the name of providers that take a word.
-fn push_effort(body: &mut Vec<u8>, request: &ChatRequest<'_>) {
-    #[derive(serde::Deserialize)]
-    struct Reasoning<'a> {
-        #[serde(borrow)]
-        effort: Option<&'a RawValue>,
-    }
-    let asked = request.member("reasoning").and_then(|raw| serde_json::from_str::<Reasoning<'_>>(raw.get()).ok());
-    if let Some(effort) = asked.and_then(|reasoning| reasoning.effort)
-        && request.member("reasoning_effort").is_none()
-    {
-        push_member(body, "reasoning_effort", effort);
-    }
-}
-
 /// The client's stream options with `include_usage` on: the usage is asked for, whoever wants to see it.
 fn push_stream_options(body: &mut Vec<u8>, given: Option<&RawValue>) {
     let mut options: serde_json::Map<String, serde_json::Value> =
@@ -148,56 +130,6 @@ fn push_stream_options(body: &mut Vec<u8>, given: Option<&RawValue>) {
     options.insert("include_usage".to_owned(), true.into());
     body.extend_from_slice(b",\"stream_options\":");
     body.extend_from_slice(serde_json::Value::Object(options).to_string().as_bytes());
-}
-
-/// Members that a provider refuses, wherever it meets them.
-struct Without<'a> {
-    names: [&'a [&'a str]; 2],
-    /// In which members of an object there may be more of them. What else is in it is the client's own and is copied.
-    below: &'a [&'a str],
-}
-
-fn push_member_without(body: &mut Vec<u8>, key: &str, value: &RawValue, without: &Without<'_>) {
-    body.push(b',');
-    push_string(body, key);
-    body.push(b':');
-    push_without(body, value.get(), without);
-}
-
-/// A list, or an object, without those members; any other value as it is.
-fn push_without(body: &mut Vec<u8>, text: &str, without: &Without<'_>) {
-    match text.as_bytes().first() {
-        Some(b'[') => {
-            body.push(b'[');
-            for (place, element) in elements(text).filter_map(Result::ok).enumerate() {
-                if place > 0 {
-                    body.push(b',');
-                }
-                push_without(body, element.of_str(text), without);
-            }
-            body.push(b']');
-        }
-        Some(b'{') => {
-            body.push(b'{');
-            let kept = members(text).filter_map(Result::ok);
-            let kept = kept.filter(|member| !without.names.iter().copied().flatten().any(|name| member.key.is(text.as_bytes(), name)));
-            for (place, member) in kept.enumerate() {
-                if place > 0 {
-                    body.push(b',');
-                }
-                body.extend_from_slice(member.key.quoted().of(text.as_bytes()));
-                body.push(b':');
-                let value = member.value.of_str(text);
-                if without.below.iter().any(|name| member.key.is(text.as_bytes(), name)) {
-                    push_without(body, value, without);
-                } else {
-                    body.extend_from_slice(value.as_bytes());
-                }
-            }
-            body.push(b'}');
-        }
-        _ => body.extend_from_slice(text.as_bytes()),
-    }
 }
 
 /// Whether a member means something to us and nothing to a provider.
@@ -211,10 +143,14 @@ pub(in crate::http) fn is_within_price(key: &str, value: &RawValue) -> bool {
 }
 
 pub(in crate::http) fn push_member(body: &mut Vec<u8>, key: &str, value: &RawValue) {
+    push_name(body, key);
+    body.extend_from_slice(value.get().as_bytes());
+}
+
+fn push_name(body: &mut Vec<u8>, key: &str) {
     body.push(b',');
     push_string(body, key);
     body.push(b':');
-    body.extend_from_slice(value.get().as_bytes());
 }
 
 fn push_string(body: &mut Vec<u8>, text: &str) {
@@ -347,13 +283,13 @@ mod tests {
 
     #[test]
     fn strict_providers_get_no_thoughts_back_and_no_cache_marks() {
-        let body = r#"{"messages":[{"role":"user","content":"x"},{"role":"assistant","reasoning":"a","reasoning_content":"a","reasoning_details":[{"text":"a"}],"content":null,"tool_calls":[]}],
+        let body = r#"{"messages":[{"role":"user","content":"x"},{"role":"assistant","reasoning":"a","reasoning_content":"a","reasoning_details":[{"text":"a"}],"content":"y"}],
             "cache_control":{"type":"ephemeral"}}"#;
         let request = ChatRequest::parse(body.as_bytes(), 32).unwrap();
         let sent = |host: &str| -> serde_json::Value {
             serde_json::from_slice(&upstream_body(&request, form("m", None, &Quirks::of_host(host)))).unwrap()
         };
-        let plain = serde_json::json!({ "role": "assistant", "content": null, "tool_calls": [] });
+        let plain = serde_json::json!({ "role": "assistant", "content": "y" });
         assert_eq!((&sent("api.groq.com")["messages"][1], sent("api.groq.com").get("cache_control")), (&plain, None));
         let deepseek = sent("api.deepseek.com")["messages"][1].clone();
         assert_eq!((&deepseek["reasoning_content"], deepseek.get("reasoning")), (&"a".into(), None));

@@ -6,16 +6,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::TranslationError;
 use super::chat::{FilePart, ImageUrl, Message, Part, ReasoningDetail, ToolCall};
 use super::source::Source;
+use crate::providers::ToolIds;
 use crate::providers::anthropic::call_loop::{Said, calls_without_a_thought};
 use crate::providers::anthropic::stream::REASONING_FORMAT;
-
-/// Bytes of a digest that tell tool ids apart which look the same to Anthropic.
-const ID_DIGEST_BYTES: usize = 4;
 
 pub(super) struct Conversation<'a> {
     pub system: Vec<Block<'a>>,
@@ -237,7 +234,12 @@ fn tool_use<'a>(call: &ToolCall<'a>, place: &dyn Fn() -> String) -> Result<Block
     let arguments = if arguments.is_empty() { "{}" } else { arguments };
     let wrong = || unreadable(place, "the arguments of a tool call are no JSON object");
     let input = RawValue::from_string(arguments.to_owned()).ok().filter(|raw| raw.get().starts_with('{')).ok_or_else(wrong)?;
-    Ok(Block::ToolUse { id: tool_id(call.id.clone()), name: call.function.name.clone(), input, cache_control: call.cache_control })
+    Ok(Block::ToolUse {
+        id: ToolIds::Plain.sent(call.id.clone()),
+        name: call.function.name.clone(),
+        input,
+        cache_control: call.cache_control,
+    })
 }
 
 /// What a tool gave back. A mark of the cache stands on the result itself: Anthropic takes none inside of one.
@@ -247,18 +249,5 @@ fn tool_result<'a>(message: &Message<'a>, mut content: Vec<Block<'a>>, place: &d
     for block in &mut content {
         cache_control = block.take_cache_control().or(cache_control);
     }
-    Ok(Block::ToolResult { tool_use_id: tool_id(id), content, cache_control })
-}
-
-/// An id of letters, digits, `_` and `-`, which is all that Anthropic takes. Another one is told apart by its digest from
-/// those that differ from it in nothing but what is replaced. **A call and its result have one id**: the same goes in,
-/// the same comes out.
-fn tool_id(id: Cow<'_, str>) -> Cow<'_, str> {
-    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if !id.is_empty() && id.bytes().all(is_taken) {
-        return id;
-    }
-    let replaced: String = id.bytes().map(|byte| if is_taken(byte) { char::from(byte) } else { '_' }).collect();
-    let digest = hex::encode(&Sha256::digest(id.as_bytes())[..ID_DIGEST_BYTES]);
-    Cow::Owned(format!("{replaced}_{digest}"))
+    Ok(Block::ToolResult { tool_use_id: ToolIds::Plain.sent(id), content, cache_control })
 }
