@@ -157,8 +157,11 @@ impl StreamMeter {
         seen.max(self.reported.completion_tokens().unwrap_or(0))
     }
 
+    /// An answer that called tools ended to have them run, also where its provider calls that an end like any other.
     pub fn finish_reason(&self) -> Option<FinishReason> {
-        self.finish.as_ref().map(|(reason, _)| *reason)
+        let (reason, _) = self.finish.as_ref()?;
+        let has_called = self.tool_calls > 0 && *reason == FinishReason::Stop;
+        Some(if has_called { FinishReason::ToolCalls } else { *reason })
     }
 
     pub fn native_finish_reason(&self) -> Option<&str> {

@@ -47,6 +47,8 @@ pub struct ChatAnswer {
     pub(super) members: Vec<KnownMember>,
     choices: Vec<Choice>,
     pieces: Vec<Piece>,
+    /// The tool calls of all choices.
+    pub(super) calls: Vec<ToolCall>,
 }
 
 /// A top-level member and what its name means here.
@@ -88,10 +90,35 @@ pub struct Choice {
     pub error: Option<Span>,
     /// Its `delta`, in a stream.
     pub delta: Option<Delta>,
+    /// The value of a `delta` that is no object.
+    pub(super) odd_delta: Option<Span>,
+    pub(super) has_message: bool,
     /// Where its delta or message tells what the model thought.
     pub(super) reasoning: Reasoning,
     /// The value of its `content`, where that is a list of parts and not a text.
     pub(super) parts: Option<Span>,
+    /// Its tool calls, by their places in the answer's.
+    pub(super) calls: (usize, usize),
+    /// The usage, which Moonshot tells in here.
+    pub(super) usage: Option<Span>,
+}
+
+/// A tool call of a delta or a message, as far as its place among the others goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ToolCall {
+    /// Just behind its opening brace.
+    pub start: u32,
+    /// The value of its `index`.
+    pub index: Option<Span>,
+    /// The value of its `id`, whatever that is.
+    pub id_value: Option<Span>,
+    /// Its id between the quotes.
+    pub id: Span,
+    /// Whether it says what is called.
+    pub is_named: bool,
+    pub has_type: bool,
+    /// Its arguments, where they are no text.
+    pub odd_arguments: Option<Span>,
 }
 
 /// The members that tell what a model thought, where they are there.
@@ -111,7 +138,9 @@ pub struct Delta {
     /// Just behind its opening brace.
     pub start: u32,
     pub is_empty: bool,
-    pub has_role: bool,
+    /// What has to go for its role to be gone: the member and a comma.
+    pub role: Option<Span>,
+    pub has_only_role: bool,
     pub has_content: bool,
 }
 
@@ -139,9 +168,7 @@ pub enum PieceKind {
 impl ChatAnswer {
     /// Walks a frame's data or a body. After an error the notes are empty.
     pub fn scan(&mut self, data: Bytes) -> Result<Scanned, AnswerError> {
-        self.members.clear();
-        self.choices.clear();
-        self.pieces.clear();
+        self.forget();
         if data.trim_ascii() == b"[DONE]" {
             self.data = data;
             return Ok(Scanned::Done);
@@ -149,9 +176,7 @@ impl ChatAnswer {
         let outcome = self.walk(&data);
         self.data = data;
         if outcome.is_err() {
-            self.members.clear();
-            self.choices.clear();
-            self.pieces.clear();
+            self.forget();
         }
         outcome.map(|()| Scanned::Object)
     }
@@ -159,9 +184,18 @@ impl ChatAnswer {
     /// Forgets the bytes and what was noted of them.
     pub fn release(&mut self) {
         self.data = Bytes::new();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.members.clear();
+        self.forget_choices();
+    }
+
+    fn forget_choices(&mut self) {
         self.choices.clear();
         self.pieces.clear();
+        self.calls.clear();
     }
 
     /// The bytes that were scanned: spans point into them.
@@ -181,9 +215,10 @@ impl ChatAnswer {
         &self.pieces
     }
 
-    /// The raw usage object, where there is one: at the top level, else Groq's.
+    /// The raw usage object, where there is one: at the top level, else Groq's, else Moonshot's.
     pub fn usage(&self) -> Option<&str> {
-        self.object(Name::Usage).map(|span| self.text_of(span)).or_else(|| self.groq_usage())
+        let of_a_choice = || self.choices.iter().rev().find_map(|choice| choice.usage).map(|span| self.text_of(span));
+        self.object(Name::Usage).map(|span| self.text_of(span)).or_else(|| self.groq_usage()).or_else(of_a_choice)
     }
 
     /// The raw `error`, where it is not null; the whole object where the provider marks errors by `"object":"error"`.
@@ -198,6 +233,11 @@ impl ChatAnswer {
     /// The id the provider gave, escapes resolved.
     pub fn upstream_id(&self) -> Option<String> {
         self.value(Name::Id).and_then(|span| serde_json::from_slice(span.of(&self.data)).ok()).filter(|id: &String| !id.is_empty())
+    }
+
+    /// Whether there is a top-level member of this name.
+    pub(super) fn has_member(&self, name: &str) -> bool {
+        self.members.iter().any(|known| known.member.key.is(&self.data, name))
     }
 
     /// Whether there is a `choices` array, empty or not.

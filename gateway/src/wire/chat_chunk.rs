@@ -8,8 +8,8 @@
 use bytes::BytesMut;
 use schemas::RequestId;
 
-use super::chat_answer::{ChatAnswer, Choice, Name, PieceKind};
-use super::choices::{write_choices, write_quoted};
+use super::chat_answer::{ChatAnswer, Name, PieceKind};
+use super::choices::{EMPTY_DELTAS, Told, bit, write_choices, write_quoted};
 use super::finish_reason::FinishReason;
 
 /// The frame that ends every stream.
@@ -17,8 +17,11 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 /// Sent while there is nothing else to send. Clients match on these words.
 pub const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
 
-/// A choice that says nothing, for frames whose choices are empty: clients index `choices[0]`.
-const EMPTY_CHOICE: &[u8] = br#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null}]"#;
+/// Choices that say nothing, for frames whose choices are empty: clients index `choices[0]`. With the role, and without.
+const EMPTY_CHOICES: [&[u8]; 2] = [
+    br#"[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null}]"#,
+    br#"[{"index":0,"delta":{"content":""},"finish_reason":null,"native_finish_reason":null}]"#,
+];
 
 /// Who answers, as the client is told.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +64,7 @@ pub struct ChunkRewriter {
     begun: u128,
     /// One bit for every choice whose finish reason was written.
     finished: u128,
+    told: Told,
     /// The client does not want to see what the model thought.
     hides_reasoning: bool,
 }
@@ -69,7 +73,7 @@ impl ChunkRewriter {
     pub fn new(identity: &AnswerIdentity<'_>) -> Self {
         let mut prefix = b"data: ".to_vec();
         identity.write("chat.completion.chunk", &mut prefix);
-        Self { prefix, begun: 0, finished: 0, hides_reasoning: false }
+        Self { prefix, begun: 0, finished: 0, told: Told::new(identity.id, true), hides_reasoning: false }
     }
 
     /// Leaves out what the model thought, if `hides`.
@@ -83,11 +87,11 @@ impl ChunkRewriter {
     pub fn rewrite(&mut self, answer: &ChatAnswer, out: &mut BytesMut) -> Rewritten {
         let choices = answer.choices();
         for choice in choices {
-            self.begun |= bit(choice);
+            self.begun |= bit(choice.index);
         }
         let carries_usage = answer.members.iter().any(|known| known.name == Name::Usage && known.member.value.len() > "null".len());
         // Some providers send usage with no choices, others with choices that repeat what was said.
-        let says_nothing = answer.pieces().is_empty() && choices.iter().all(|choice| self.finished & bit(choice) != 0);
+        let says_nothing = answer.pieces().is_empty() && choices.iter().all(|choice| self.finished & bit(choice.index) != 0);
         let is_all_thought = || {
             let mut pieces = answer.pieces().iter();
             !answer.pieces().is_empty() && pieces.all(|piece| piece.kind == PieceKind::Reasoning)
@@ -97,10 +101,11 @@ impl ChunkRewriter {
             return Rewritten::Nothing;
         }
         for choice in choices.iter().filter(|choice| choice.finish.is_some()) {
-            self.finished |= bit(choice);
+            self.finished |= bit(choice.index);
         }
         out.extend_from_slice(&self.prefix);
-        write_members(answer, choices.is_empty().then_some(EMPTY_CHOICE), self.hides_reasoning, out);
+        let substitute = choices.is_empty().then(|| EMPTY_CHOICES[usize::from(!self.told.tells_role(0))]);
+        write_members(answer, substitute, self.hides_reasoning, &mut self.told, out);
         out.extend_from_slice(b"}\n\n");
         Rewritten::Written
     }
@@ -116,7 +121,7 @@ impl ChunkRewriter {
         out.extend_from_slice(&self.prefix);
         out.extend_from_slice(b",\"choices\":[");
         if let Some(finish) = repeats {
-            write_last_choice(0, finish, out);
+            self.write_last_choice(0, finish, out);
         }
         out.extend_from_slice(b"],\"usage\":");
         out.extend_from_slice(usage_json.as_bytes());
@@ -133,7 +138,7 @@ impl ChunkRewriter {
             if place > 0 {
                 out.extend_from_slice(b",");
             }
-            write_last_choice(index, finish, out);
+            self.write_last_choice(index, finish, out);
         }
         out.extend_from_slice(b"]}\n\n");
     }
@@ -143,16 +148,31 @@ impl ChunkRewriter {
         out.extend_from_slice(&self.prefix);
         out.extend_from_slice(b",\"error\":");
         out.extend_from_slice(error_json.as_bytes());
-        out.extend_from_slice(
-            br#","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"error","native_finish_reason":null}]}"#,
-        );
+        out.extend_from_slice(br#","choices":[{"index":0,"delta":"#);
+        out.extend_from_slice(self.empty_delta(0));
+        out.extend_from_slice(br#","finish_reason":"error","native_finish_reason":null}]}"#);
         out.extend_from_slice(b"\n\n");
     }
-}
 
-/// No bit for an index beyond [`super::chat_answer::CHOICES_MAX`]: such a choice is always written.
-const fn bit(choice: &Choice) -> u128 {
-    if choice.index < u128::BITS { 1 << choice.index } else { 0 }
+    const fn empty_delta(&self, index: u32) -> &'static [u8] {
+        EMPTY_DELTAS[self.told.has_role(index) as usize]
+    }
+
+    fn write_last_choice(&self, index: u32, finish: Finish<'_>, out: &mut BytesMut) {
+        out.extend_from_slice(format!("{{\"index\":{index},\"delta\":").as_bytes());
+        out.extend_from_slice(self.empty_delta(index));
+        out.extend_from_slice(b",\"finish_reason\":");
+        match finish.reason {
+            Some(reason) => write_quoted(self.told.finish(index, reason).as_str(), out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"native_finish_reason\":");
+        match finish.native {
+            Some(native) => out.extend_from_slice(serde_json::Value::from(native).to_string().as_bytes()),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b"}");
+    }
 }
 
 /// How an answer ended: our word, and the provider's.
@@ -162,25 +182,15 @@ pub struct Finish<'a> {
     pub native: Option<&'a str>,
 }
 
-fn write_last_choice(index: u32, finish: Finish<'_>, out: &mut BytesMut) {
-    out.extend_from_slice(b"{\"index\":");
-    out.extend_from_slice(index.to_string().as_bytes());
-    out.extend_from_slice(br#","delta":{"role":"assistant","content":""},"finish_reason":"#);
-    match finish.reason {
-        Some(reason) => write_quoted(reason.as_str(), out),
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(b",\"native_finish_reason\":");
-    match finish.native {
-        Some(native) => out.extend_from_slice(serde_json::Value::from(native).to_string().as_bytes()),
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(b"}");
-}
-
 /// Appends `,"name":value` for every member that is the provider's to say. Of a repeated `choices` only
 /// the last is kept, which is the one the notes are about.
-pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8]>, hides_reasoning: bool, out: &mut BytesMut) {
+pub(super) fn write_members(
+    answer: &ChatAnswer,
+    substitute_choices: Option<&[u8]>,
+    hides_reasoning: bool,
+    told: &mut Told,
+    out: &mut BytesMut,
+) {
     let data = answer.bytes();
     let last_choices = answer.members.iter().rposition(|known| known.name == Name::Choices);
     for (index, known) in answer.members.iter().enumerate() {
@@ -191,7 +201,7 @@ pub(super) fn write_members(answer: &ChatAnswer, substitute_choices: Option<&[u8
                 out.extend_from_slice(b",\"choices\":");
                 match substitute_choices {
                     Some(substitute) => out.extend_from_slice(substitute),
-                    None => write_choices(answer, known.member.value, hides_reasoning, out),
+                    None => write_choices(answer, known.member.value, hides_reasoning, told, out),
                 }
             }
             Name::Error | Name::XGroq | Name::Other => {
@@ -302,7 +312,8 @@ mod tests {
                 { "index": 0, "delta": { "role": "assistant", "content": "" } },
                 { "finish_reason": "stop", "native_finish_reason": "stop", "delta": { "role": "assistant", "content": "x" }, "index": 1 },
                 { "delta": { "role": "assistant", "content": "" }, "index": 2, "finish_reason": "length", "native_finish_reason": "length" },
-                { "index": 3, "delta": { "role": "assistant", "content": null, "tool_calls": [] } }, { "index": 4 },
+                { "index": 3, "delta": { "role": "assistant", "content": null, "tool_calls": [] } },
+                { "index": 4, "delta": { "role": "assistant", "content": "" } },
             ])
         );
         let whole = r#"{"choices":[{"index":0,"message":{"content":"x"}}]}"#;
@@ -345,7 +356,11 @@ mod tests {
 
     #[test]
     fn finish_reasons_are_normalised_with_the_native_one_beside() {
-        let choices = |frame: &str| value(&rewrite(frame))["choices"].clone();
+        let choices = |frame: &str| {
+            let mut choices = value(&rewrite(frame))["choices"].take();
+            choices.as_array_mut().unwrap().iter_mut().for_each(|choice| drop(choice.as_object_mut().unwrap().remove("delta")));
+            choices
+        };
         assert_eq!(
             choices(
                 r#"{"choices":[{"finish_reason":"end_turn","index":0},{"index":1,"finish_reason":null},{"index":2,"finish_reason":""},{"finish_reason":"function_call","index":3}]}"#
@@ -437,7 +452,7 @@ mod tests {
         let wanted = json!({
             "id": IDENTITY.id.to_string(), "object": "chat.completion", "created": 1_790_015_143, "model": IDENTITY.model, "provider": "Acme",
             "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop", "native_finish_reason": "eos" }],
-            "usage": { "cost": 1 }, "service_tier": null,
+            "usage": { "cost": 1 }, "service_tier": null, "system_fingerprint": null,
         });
         assert_eq!(rewritten, wanted);
     }

@@ -16,6 +16,7 @@ pub mod finish_reason;
 pub mod members;
 pub mod scanner;
 pub mod sse;
+mod tool_places;
 
 pub use chat_answer::{AnswerError, ChatAnswer, Scanned};
 pub use chat_chunk::{AnswerIdentity, ChunkRewriter, DONE, KEEP_ALIVE, Rewritten};

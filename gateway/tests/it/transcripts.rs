@@ -13,12 +13,14 @@ use proptest::prelude::*;
 use schemas::{PicoUsd, PriceTable, charge};
 use serde_json::{Value, json};
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "azure_filtered",
     "deepseek_reasoner",
     "gemini_compat",
     "groq_x_usage",
     "mistral_length",
+    "moonshot_usage",
+    "ollama_parallel",
     "openai_error_midway",
     "openai_tools",
     "openrouter_claude",

@@ -1,6 +1,8 @@
 //! The walk itself: from the answer's bytes to the notes about them.
 
-use super::{AnswerError, CHOICES_MAX, ChatAnswer, Choice, Delta, KnownMember, MEMBERS_MAX, Name, PIECES_MAX, Piece, PieceKind, Reasoning};
+use super::{
+    AnswerError, CHOICES_MAX, ChatAnswer, Choice, Delta, KnownMember, MEMBERS_MAX, Name, PIECES_MAX, Piece, PieceKind, Reasoning, ToolCall,
+};
 use crate::wire::members::Member;
 use crate::wire::scanner::{Scanner, Span, StringSpan};
 
@@ -17,8 +19,7 @@ impl ChatAnswer {
             let start = scanner.position();
             if name == Name::Choices {
                 // Of a repeated member the last counts, whatever it is: the notes are about that one.
-                self.choices.clear();
-                self.pieces.clear();
+                self.forget_choices();
             }
             let value = if name == Name::Choices && first == b'[' {
                 self.walk_choices(&mut scanner, data)?;
@@ -49,7 +50,7 @@ impl ChatAnswer {
 
     fn walk_choice(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<Choice, AnswerError> {
         let mut choice = Choice::default();
-        let start = scanner.position();
+        let (start, calls) = (scanner.position(), self.calls.len());
         scanner.open_object()?;
         let mut is_first = true;
         while let Some(key) = scanner.next_key(is_first)? {
@@ -57,7 +58,8 @@ impl ChatAnswer {
             let first = scanner.peek()?;
             if first == b'{' && (key.is(data, "delta") || key.is(data, "message")) {
                 let (delta, thought, parts) = self.walk_message(scanner, data)?;
-                choice.delta = key.is(data, "delta").then_some(delta);
+                choice.has_message = key.is(data, "message");
+                choice.delta = (!choice.has_message).then_some(delta);
                 choice.reasoning = thought;
                 choice.parts = parts;
                 continue;
@@ -77,8 +79,13 @@ impl ChatAnswer {
                 choice.error = (!is_null).then_some(value);
             } else if key.is(data, "text") && first == b'"' {
                 self.add(PieceKind::Content, inside(value))?;
+            } else if key.is(data, "usage") && first == b'{' {
+                choice.usage = Some(value);
+            } else if key.is(data, "delta") {
+                choice.odd_delta = Some(value);
             }
         }
+        choice.calls = (calls, self.calls.len());
         choice.span = scanner.span_since(start);
         Ok(choice)
     }
@@ -89,12 +96,23 @@ impl ChatAnswer {
         let (mut reasoning, mut reasoning_details, mut has_reasoning) = (Span::default(), Span::default(), false);
         scanner.open_object()?;
         let start = scanner.position();
-        let mut delta = Delta { start, is_empty: true, has_role: false, has_content: false };
-        while let Some(key) = scanner.next_key(delta.is_empty)? {
-            delta.is_empty = false;
-            delta.has_role |= key.is(data, "role");
+        let mut delta = Delta { start, is_empty: true, role: None, has_only_role: false, has_content: false };
+        loop {
+            let before = scanner.position();
+            let Some(key) = scanner.next_key(delta.is_empty)? else { break };
+            if let Some(role) = delta.role.as_mut().filter(|_| std::mem::take(&mut delta.has_only_role)) {
+                // The first of several: the comma behind it goes with it.
+                role.end = key.quoted().start;
+            }
+            let is_first = std::mem::take(&mut delta.is_empty);
             delta.has_content |= key.is(data, "content");
             let first = scanner.peek()?;
+            if key.is(data, "role") {
+                scanner.value()?;
+                delta.role = Some(scanner.span_since(before));
+                delta.has_only_role = is_first;
+                continue;
+            }
             if first == b'[' && key.is(data, "tool_calls") {
                 self.walk_tool_calls(scanner, data)?;
                 continue;
@@ -154,22 +172,36 @@ impl ChatAnswer {
                 continue;
             }
             scanner.open_object()?;
+            let mut call = ToolCall { start: scanner.position(), ..ToolCall::default() };
             let mut is_first_key = true;
             while let Some(key) = scanner.next_key(is_first_key)? {
                 is_first_key = false;
-                if scanner.peek()? == b'{' && (key.is(data, "function") || key.is(data, "custom")) {
-                    self.walk_function(scanner, data)?;
-                } else {
-                    scanner.value()?;
+                let first = scanner.peek()?;
+                if first == b'{' && (key.is(data, "function") || key.is(data, "custom")) {
+                    let pieces = self.pieces.len();
+                    call.odd_arguments = self.walk_function(scanner, data)?;
+                    call.is_named |= self.pieces[pieces..].iter().any(|piece| piece.kind == PieceKind::ToolName);
+                    continue;
+                }
+                let value = scanner.value()?;
+                if key.is(data, "index") {
+                    call.index = Some(value);
+                } else if key.is(data, "id") {
+                    call.id_value = Some(value);
+                    call.id = if first == b'"' { inside(value) } else { Span::default() };
+                } else if key.is(data, "type") {
+                    call.has_type = true;
                 }
             }
+            push(&mut self.calls, call, PIECES_MAX, "tool calls")?;
         }
         Ok(())
     }
 
     /// Sound comes in many pieces, with the words that are said in it.
     fn walk_audio(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {
-        each_text(scanner, |key, piece| {
+        each_member(scanner, |key, first, value| {
+            let Some(piece) = delivered(first, value) else { return Ok(()) };
             if key.is(data, "data") {
                 self.add(PieceKind::Audio, piece)
             } else if key.is(data, "transcript") {
@@ -180,16 +212,22 @@ impl ChatAnswer {
         })
     }
 
-    fn walk_function(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<(), AnswerError> {
-        each_text(scanner, |key, piece| {
-            if key.is(data, "name") {
-                self.add(PieceKind::ToolName, piece)
-            } else if key.is(data, "arguments") || key.is(data, "input") {
-                self.add(PieceKind::ToolArguments, piece)
-            } else {
-                Ok(())
+    /// Gives the arguments, where they are no text.
+    fn walk_function(&mut self, scanner: &mut Scanner<'_>, data: &[u8]) -> Result<Option<Span>, AnswerError> {
+        let mut odd = None;
+        each_member(scanner, |key, first, value| {
+            let is_name = key.is(data, "name");
+            let is_arguments = !is_name && key.is(data, "arguments");
+            if is_arguments {
+                odd = (first != b'"').then_some(value);
             }
-        })
+            match delivered(first, value) {
+                Some(piece) if is_name => self.add(PieceKind::ToolName, piece),
+                Some(piece) if is_arguments || key.is(data, "input") => self.add(PieceKind::ToolArguments, piece),
+                _ => Ok(()),
+            }
+        })?;
+        Ok(odd)
     }
 
     fn add(&mut self, kind: PieceKind, span: Span) -> Result<(), AnswerError> {
@@ -197,21 +235,28 @@ impl ChatAnswer {
     }
 }
 
-/// The members of an object that hold a text, without its quotes, or something made of parts.
-fn each_text(scanner: &mut Scanner<'_>, mut each: impl FnMut(StringSpan, Span) -> Result<(), AnswerError>) -> Result<(), AnswerError> {
+/// Every member of an object: its name, how its value begins, and the value.
+fn each_member(
+    scanner: &mut Scanner<'_>,
+    mut each: impl FnMut(StringSpan, u8, Span) -> Result<(), AnswerError>,
+) -> Result<(), AnswerError> {
     scanner.open_object()?;
     let mut is_first = true;
     while let Some(key) = scanner.next_key(is_first)? {
         is_first = false;
         let first = scanner.peek()?;
-        let value = scanner.value()?;
-        match first {
-            b'"' => each(key, inside(value))?,
-            b'{' | b'[' => each(key, value)?,
-            _ => {}
-        }
+        each(key, first, scanner.value()?)?;
     }
     Ok(())
+}
+
+/// A text without its quotes, or something made of parts.
+const fn delivered(first: u8, value: Span) -> Option<Span> {
+    match first {
+        b'"' => Some(inside(value)),
+        b'{' | b'[' => Some(value),
+        _ => None,
+    }
 }
 
 impl Name {
