@@ -15,6 +15,7 @@ pub mod embeddings_answer;
 pub mod finish_reason;
 pub mod members;
 pub mod scanner;
+pub mod sealed;
 pub mod sse;
 mod tool_places;
 

@@ -20,13 +20,17 @@ pub fn anthropic_error_json(error: &str, request_id: Option<&str>, route: Option
     struct Word<'a> {
         #[serde(borrow)]
         error_type: Cow<'a, str>,
+        /// By which Anthropic's SDKs know how to go on.
+        #[serde(borrow)]
+        details: Option<&'a RawValue>,
     }
     let ours: Ours<'_> = serde_json::from_str(error).unwrap_or_default();
     let word: Word<'_> = ours.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok()).unwrap_or_default();
     format!(
-        r#"{{"type":"error","error":{{"type":"{}","message":{},"error_type":{},"metadata":{}}},"request_id":{}{}}}"#,
+        r#"{{"type":"error","error":{{"type":"{}","message":{}{},"error_type":{},"metadata":{}}},"request_id":{}{}}}"#,
         anthropic_type(&word.error_type),
         ours.message.map_or("\"internal server error\"", RawValue::get),
+        word.details.map_or_else(String::new, |details| format!(",\"details\":{details}")),
         serde_json::Value::from(&*word.error_type),
         ours.metadata.map_or("{}", RawValue::get),
         request_id.map_or(serde_json::Value::Null, serde_json::Value::from),

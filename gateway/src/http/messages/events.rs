@@ -14,10 +14,11 @@ use serde_json::value::RawValue;
 use super::lenient::{or_default, readable};
 use super::message::{stop_reason, with_calls};
 use super::usage::{NOTHING_YET, NativeUsage, usage_json};
-use crate::http::error::anthropic_error_json;
+use crate::http::error::{ApiError, ErrorType, anthropic_error_json};
 use crate::http::translated;
 use crate::wire::content::{Said, has_text, said};
 use crate::wire::members::members;
+use crate::wire::sealed::{CallDetail, UNSIGNED, seal};
 use crate::wire::{Frame, SseFramer};
 
 /// Before `message_start`, when an event would come too early.
@@ -41,6 +42,8 @@ pub(super) struct Events {
     /// Thoughts came as plain text: their details repeat it.
     has_plain_thoughts: bool,
     stop_reason: Option<&'static str>,
+    /// The error that the answer ended with, as chat tells it.
+    failure: Option<String>,
     /// The whole `delta` of Anthropic's own `message_delta`.
     native_delta: Option<String>,
     /// Its members that are not replaced, each after a comma.
@@ -94,6 +97,8 @@ struct Choice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     native_finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,6 +139,9 @@ struct ToolCall<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     function: Option<Function<'a>>,
+    /// What its provider wants back with it.
+    #[serde(borrow)]
+    extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -192,6 +200,9 @@ impl Events {
             if chunk.anthropic.is_none() && chunk.usage.is_none() {
                 self.delta(&choice.delta, out);
             }
+            if choice.finish_reason.as_deref() == Some("error") {
+                self.failure = Some(choice.error.map_or_else(provider_error, |error| error.get().to_owned()));
+            }
             if let Some(reason) = stop_reason(choice.finish_reason.as_deref(), choice.native_finish_reason.as_deref()) {
                 self.stop_reason = Some(reason);
             }
@@ -203,7 +214,7 @@ impl Events {
             self.route = Some(route.to_owned());
         }
         if let Some(usage) = chunk.usage {
-            self.finish(usage.get(), out);
+            self.finish(usage.get(), chunk.id, out);
         }
     }
 
@@ -254,7 +265,8 @@ impl Events {
                 let index = self.block(Kind::Thinking, out);
                 push_delta(index, "signature_delta", "signature", signature, out);
                 // What is signed is whole: more thoughts are another block.
-                self.close(out);
+                self.open = None;
+                push_stop(index, out);
             }
             if let (true, Some(data)) = (detail.kind == "reasoning.encrypted", detail.data) {
                 self.close(out);
@@ -280,7 +292,24 @@ impl Events {
         }
     }
 
+    /// What its provider wants back beside a call, as a thought that only it can read.
+    fn seal_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
+        let known = || self.tools.get(&call.index).map(|block| block.id.as_str());
+        let id = call.id.map(RawValue::get).filter(|id| id.len() > 2).or_else(known).unwrap_or_default();
+        let id: String = serde_json::from_str(id).unwrap_or_default();
+        if let Some(detail) = CallDetail::of(&id, call.extra_content) {
+            self.close(out);
+            let index = self.take_index();
+            let data = seal(&format!("[{}]", detail.json()));
+            push_start(index, &format!(r#"{{"type":"redacted_thinking","data":"{data}"}}"#), out);
+            push_stop(index, out);
+        }
+    }
+
     fn tool_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
+        if call.extra_content.is_some() {
+            self.seal_call(call, out);
+        }
         let function = call.function.as_ref();
         let is_named = function.is_some_and(|function| function.name.is_some_and(has_text));
         let index = match self.tools.get(&call.index) {
@@ -330,7 +359,11 @@ impl Events {
     }
 
     fn close(&mut self, out: &mut String) {
-        if let Some((_, index)) = self.open.take() {
+        if let Some((kind, index)) = self.open.take() {
+            if kind == Kind::Thinking {
+                let delta = format!(r#"{{"type":"signature_delta","signature":"{UNSIGNED}"}}"#);
+                push("content_block_delta", &format!(r#"{{"type":"content_block_delta","index":{index},"delta":{delta}}}"#), out);
+            }
             push_stop(index, out);
         }
     }
@@ -350,8 +383,13 @@ impl Events {
     }
 
     /// The usage is the relay's last word before its end.
-    fn finish(&mut self, usage: &str, out: &mut String) {
+    fn finish(&mut self, usage: &str, id: &RawValue, out: &mut String) {
         self.close_all(out);
+        if let Some(error) = self.failure.take() {
+            let id: Option<String> = serde_json::from_str(id.get()).ok();
+            let route = self.route.take();
+            return self.fail(&anthropic_error_json(&error, id.as_deref(), route.as_deref().map(RawValue::get)), out);
+        }
         let reason = self.stop_reason.map(|reason| with_calls(reason, self.has_called));
         let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
         let delta = self.native_delta.take().unwrap_or_else(|| format!(r#"{{"stop_reason":{reason},"stop_sequence":null}}"#));
@@ -374,6 +412,11 @@ impl Events {
         self.has_ended = true;
         push("error", error, out);
     }
+}
+
+/// What an answer failed with that says it did, and no more. As chat tells it.
+pub(super) fn provider_error() -> String {
+    ApiError::new(ErrorType::ProviderUnavailable, "Provider returned error").error_json()
 }
 
 impl ToolBlock {

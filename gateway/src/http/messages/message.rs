@@ -6,10 +6,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::events::provider_error;
 use super::lenient::{or_default, readable};
 use super::usage::{NativeUsage, usage_json};
 use crate::wire::content::{Said, said, text};
 use crate::wire::members::members;
+use crate::wire::sealed::{CallDetail, UNSIGNED, seal};
 
 #[derive(Debug, Deserialize)]
 struct Answer<'a> {
@@ -37,6 +39,8 @@ struct Choice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     native_finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +79,9 @@ struct ToolCall<'a> {
     id: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     function: Function<'a>,
+    /// What its provider wants back with it.
+    #[serde(borrow)]
+    extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,7 +105,7 @@ enum Block<'a> {
         signature: &'a str,
     },
     RedactedThinking {
-        data: &'a str,
+        data: Cow<'a, str>,
     },
     ToolUse {
         id: &'a str,
@@ -124,6 +131,11 @@ pub(super) fn message(body: &[u8]) -> Option<Bytes> {
             let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
             let usage = usage_json(answer.usage.get(), &NativeUsage::default());
             out.push_str(&format!(r#","content":{content},"stop_reason":{reason},"stop_sequence":null,"usage":{usage}"#));
+            if choice.finish_reason.as_deref() == Some("error") {
+                // What came is paid for, and all of it is here; Anthropic's dialect has no word for why there is no more.
+                let error = choice.error.map_or_else(provider_error, |error| error.get().to_owned());
+                out.push_str(&format!(",\"error\":{error}"));
+            }
         }
     }
     if let Some(route) = answer.openrouter_metadata {
@@ -156,11 +168,21 @@ fn blocks<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
             Said::Thought(words) => Block::Thinking { thinking: text(words), signature: "" },
         });
     }
+    for block in &mut blocks {
+        if let Block::Thinking { signature, .. } = block
+            && signature.is_empty()
+        {
+            *signature = UNSIGNED;
+        }
+    }
     if let Some(refusal) = message.refusal.as_deref().filter(|text| !text.is_empty()) {
         blocks.push(Block::Text { text: Cow::Borrowed(refusal), citations: [] });
     }
     // Nobody can answer a call of nothing.
     for call in message.tool_calls.iter().filter(|call| !call.function.name.is_empty()) {
+        if let Some(detail) = CallDetail::of(&call.id, call.extra_content) {
+            blocks.push(Block::RedactedThinking { data: Cow::Owned(seal(&format!("[{}]", detail.json()))) });
+        }
         let input = tool_input(&call.function.arguments.map(text).unwrap_or_default());
         blocks.push(Block::ToolUse { id: &call.id, name: &call.function.name, input });
     }
@@ -192,7 +214,7 @@ fn thoughts<'a>(message: &'a ChatMessage<'_>) -> Vec<Block<'a>> {
             _ => blocks.push(Block::Thinking { thinking: Cow::Borrowed(text), signature: signed }),
         }
         if let ("reasoning.encrypted", Some(data)) = (&*detail.kind, &detail.data) {
-            blocks.push(Block::RedactedThinking { data });
+            blocks.push(Block::RedactedThinking { data: Cow::Borrowed(data) });
         }
     }
     blocks
@@ -256,7 +278,7 @@ mod tests {
         assert_eq!(
             message["content"],
             json!([
-                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": [] },
+                { "type": "thinking", "thinking": "Hm", "signature": UNSIGNED }, { "type": "text", "text": "Hi", "citations": [] },
                 { "type": "tool_use", "id": "c", "name": "f", "input": { "x": 1 } }, { "type": "tool_use", "id": "d", "name": "g", "input": {} },
             ])
         );
@@ -286,7 +308,7 @@ mod tests {
         assert_eq!(
             message["content"],
             json!([
-                { "type": "thinking", "thinking": "Hm", "signature": "" }, { "type": "text", "text": "Hi", "citations": [] },
+                { "type": "thinking", "thinking": "Hm", "signature": UNSIGNED }, { "type": "text", "text": "Hi", "citations": [] },
                 { "type": "tool_use", "id": "", "name": "f", "input": {} },
             ])
         );
@@ -314,15 +336,15 @@ mod tests {
         let hidden = json!({ "type": "redacted_thinking", "data": "x" });
         assert_eq!(
             content(r#""reasoning":"Hm","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]"#),
-            json!([thinking("Hm", ""), hidden])
+            json!([thinking("Hm", UNSIGNED), hidden])
         );
         assert_eq!(
             content(r#""reasoning_content":"Hm","reasoning":"","reasoning_details":[{"type":"reasoning.text","signature":"s"}]"#),
             json!([thinking("Hm", "s")])
         );
         let summaries = r#""reasoning_details":[{"type":"reasoning.summary","summary":"In "},{"type":"reasoning.summary","summary":"short"},{"type":"reasoning.encrypted","data":"x"}]"#;
-        assert_eq!(content(summaries), json!([thinking("In short", ""), hidden]));
-        assert_eq!(content(&format!(r#""reasoning":"In short",{summaries}"#)), json!([thinking("In short", ""), hidden]));
+        assert_eq!(content(summaries), json!([thinking("In short", UNSIGNED), hidden]));
+        assert_eq!(content(&format!(r#""reasoning":"In short",{summaries}"#)), json!([thinking("In short", UNSIGNED), hidden]));
         let signed = r#""reasoning":"AB","reasoning_details":[{"type":"reasoning.text","text":"A","signature":"s"},{"type":"reasoning.text","text":"B","signature":"t"}]"#;
         assert_eq!(content(signed), json!([thinking("A", "s"), thinking("B", "t")]));
     }

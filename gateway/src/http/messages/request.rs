@@ -52,6 +52,9 @@ pub(super) struct MessagesRequest<'a> {
     mcp_servers: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     container: Option<&'a RawValue>,
+    /// A conversation that Anthropic keeps.
+    #[serde(borrow)]
+    thread: Option<&'a RawValue>,
     #[serde(borrow)]
     stop_sequences: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -217,6 +220,9 @@ pub(super) fn read(body: &[u8], depth_max: usize) -> Result<MessagesRequest<'_>,
     let request: MessagesRequest<'_> = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| crate::http::envelope::field_error(&error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| ApiError::invalid(format!("the body goes on after its JSON: {error}")))?;
+    if request.thread.is_some() {
+        return Err(no_threads());
+    }
     if request.messages.is_empty() {
         return Err(ApiError::bad_request("messages", "messages must not be empty"));
     }
@@ -237,6 +243,14 @@ pub(super) fn read(body: &[u8], depth_max: usize) -> Result<MessagesRequest<'_>,
         }
     }
     Ok(request)
+}
+
+/// Nothing is kept between requests, and a thread that one provider kept would be none to the others. Anthropic's SDKs begin one by
+/// themselves; told in these words that there are none, they go on with the whole conversation.
+fn no_threads() -> ApiError {
+    let message = "thread is not supported: nothing is kept between requests; send the whole conversation in messages";
+    let details = serde_json::json!({ "error_code": "thread_unsupported_request", "unsupported": ["thread"] });
+    ApiError::bad_request("thread", message).with_metadata("details", details)
 }
 
 /// The chat request. `full_name` gives the public name of a model.

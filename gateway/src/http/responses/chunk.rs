@@ -87,6 +87,9 @@ pub(super) struct ToolCall<'a> {
     pub function: Option<Function<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub custom: Option<Custom<'a>>,
+    /// What its provider wants back with it.
+    #[serde(borrow)]
+    pub extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]

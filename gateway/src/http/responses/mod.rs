@@ -15,7 +15,6 @@ mod failure;
 mod namespaces;
 mod output;
 mod request;
-mod sealed;
 mod usage;
 
 use axum::body::Body;

@@ -67,6 +67,7 @@ fn a_stream_has_the_shape_anthropics_clients_expect() {
             "content_block_start",
             "content_block_delta",
             "ping",
+            "content_block_delta",
             "content_block_stop",
             "content_block_start",
             "content_block_delta",
@@ -77,9 +78,11 @@ fn a_stream_has_the_shape_anthropics_clients_expect() {
         ]
     );
     assert_eq!(events[0].1["message"]["id"], "gen-1");
-    assert_eq!(events[7].1["delta"], json!({ "type": "text_delta", "text": "lo \"you\"" }));
-    assert_eq!(events[9].1["delta"], json!({ "stop_reason": "end_turn", "stop_sequence": null }));
-    let usage = &events[9].1["usage"];
+    let signature = crate::wire::sealed::UNSIGNED;
+    assert_eq!(events[4].1["delta"], json!({ "type": "signature_delta", "signature": signature }), "clients keep what is signed");
+    assert_eq!(events[8].1["delta"], json!({ "type": "text_delta", "text": "lo \"you\"" }));
+    assert_eq!(events[10].1["delta"], json!({ "stop_reason": "end_turn", "stop_sequence": null }));
+    let usage = &events[10].1["usage"];
     assert_eq!((&usage["input_tokens"], &usage["cache_read_input_tokens"], &usage["output_tokens"]), (&json!(5), &json!(4), &json!(3)));
     assert_eq!(usage["cost"], json!(0.00012));
 }
@@ -247,4 +250,24 @@ proptest! {
             + &delta(r#""tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]"#) + &ending(&finish, &finish);
         prop_assert_eq!(translate(&stream, piece_bytes), translate(&stream, usize::MAX));
     }
+}
+
+#[test]
+fn what_a_provider_wants_back_beside_a_call_is_sealed_before_it() {
+    let call = r#""tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"s"}}}]"#;
+    let events = events(&(delta(call) + &ending("tool_calls", "tool_calls")));
+    let blocks: Vec<&Value> =
+        events.iter().filter(|(name, _)| name == "content_block_start").map(|(_, event)| &event["content_block"]).collect();
+    let sealed = crate::wire::sealed::unseal(blocks[0]["data"].as_str().unwrap()).unwrap();
+    let detail: Value = serde_json::from_str(sealed[0].get()).unwrap();
+    assert_eq!(detail, json!({ "type": "tool_call", "id": "c", "extra_content": { "google": { "thought_signature": "s" } } }));
+    assert_eq!((&blocks[0]["type"], &blocks[1]["type"], blocks.len()), (&json!("redacted_thinking"), &json!("tool_use"), 2));
+}
+
+#[test]
+fn an_answer_that_ended_in_an_error_does_not_look_finished() {
+    let told = events(&(delta(r#""content":"par""#) + &ending("error", "insufficient_system_resource")));
+    let kinds: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(kinds[kinds.len() - 2..], ["content_block_stop", "error"]);
+    assert_eq!(told.last().unwrap().1["error"]["type"], "api_error");
 }

@@ -13,6 +13,7 @@ use super::tool_result::ToolResult;
 use super::{Block, MessagesRequest, Tool};
 use crate::http::error::ApiError;
 use crate::providers::anthropic::stream::REASONING_FORMAT;
+use crate::wire::sealed::{self, CallDetail, unseal};
 
 /// The longest name of a user that every provider takes.
 const USER_CHARS_MAX: usize = 64;
@@ -163,7 +164,19 @@ impl ChatBody {
 
     fn assistant(&mut self, blocks: &[Block<'_>]) {
         let said = parts(blocks);
-        let content = if said.is_empty() { "null".to_owned() } else { array(&said) };
+        let details: Vec<Box<RawValue>> = blocks.iter().filter_map(sealed_details).flatten().collect();
+        let beside_calls: Vec<CallDetail<'_>> = details.iter().filter_map(|detail| CallDetail::read(detail)).collect();
+        let calls: Vec<String> = blocks.iter().filter(|block| block.kind == "tool_use").map(|block| call(block, &beside_calls)).collect();
+        let thoughts: Vec<String> = blocks.iter().enumerate().filter_map(|(index, block)| thought(block, index)).collect();
+        if said.is_empty() && calls.is_empty() && thoughts.is_empty() {
+            return;
+        }
+        // Thoughts alone have an empty text beside them, which is what every provider takes.
+        let content = match (said.is_empty(), calls.is_empty()) {
+            (false, _) => array(&said),
+            (true, false) => "null".to_owned(),
+            (true, true) => "\"\"".to_owned(),
+        };
         let mut message = format!(r#"{{"role":"assistant","content":{content}"#);
         let unsigned: Vec<Cow<'_, str>> = blocks.iter().filter_map(unsigned_thought).collect();
         if !unsigned.is_empty() {
@@ -171,11 +184,9 @@ impl ChatBody {
             let text = lines(unsigned.iter().map(|text| inside(text)));
             let _ = write!(message, ",\"reasoning\":{text},\"reasoning_content\":{text}");
         }
-        let thoughts: Vec<String> = blocks.iter().enumerate().filter_map(|(index, block)| thought(block, index)).collect();
         if !thoughts.is_empty() {
             let _ = write!(message, ",\"reasoning_details\":[{}]", thoughts.join(","));
         }
-        let calls: Vec<String> = blocks.iter().filter(|block| block.kind == "tool_use").map(call).collect();
         if !calls.is_empty() {
             let _ = write!(message, ",\"tool_calls\":[{}]", calls.join(","));
         }
@@ -197,14 +208,22 @@ fn user_name(user: &RawValue) -> Cow<'_, str> {
     }
 }
 
+/// Of the thought's own provider: one that we wrote stands for none.
 fn signature<'a>(block: &Block<'a>) -> Option<&'a RawValue> {
-    block.signature.filter(|signature| !matches!(signature.get(), "\"\"" | "null"))
+    let is_ours = |signature: &str| signature.strip_prefix('"').is_some_and(|text| text.starts_with(sealed::PREFIX));
+    block.signature.filter(|signature| !matches!(signature.get(), "\"\"" | "null") && !is_ours(signature.get()))
 }
 
 /// The text of a thought that no family signed: it came from a provider that has plain ones.
 fn unsigned_thought<'a>(block: &Block<'a>) -> Option<Cow<'a, str>> {
     let text = block.thinking.filter(|_| block.kind == "thinking" && signature(block).is_none())?;
     Some(as_string(text)).filter(|text| text != "\"\"")
+}
+
+/// The details that we sealed into a thought which only we can read.
+fn sealed_details(block: &Block<'_>) -> Option<Vec<Box<RawValue>>> {
+    let data = block.data.filter(|_| block.kind == "redacted_thinking")?;
+    unseal(&serde_json::from_str::<Cow<'_, str>>(data.get()).ok()?)
 }
 
 fn thought(block: &Block<'_>, index: usize) -> Option<String> {
@@ -218,18 +237,21 @@ fn thought(block: &Block<'_>, index: usize) -> Option<String> {
                 r#"{{"type":"reasoning.text","text":{text},"signature":{signature},"format":"{REASONING_FORMAT}","index":{index}}}"#
             ))
         }
-        "redacted_thinking" => {
+        "redacted_thinking" if sealed_details(block).is_none() => {
             Some(format!(r#"{{"type":"reasoning.encrypted","data":{},"format":"{REASONING_FORMAT}","index":{index}}}"#, block.data?))
         }
         _ => None,
     }
 }
 
-fn call(block: &Block<'_>) -> String {
+/// A call, with what its provider wants back with it.
+fn call(block: &Block<'_>, beside: &[CallDetail<'_>]) -> String {
     let text = |raw: Option<&RawValue>| raw.map_or("\"\"", RawValue::get).to_owned();
     let arguments = Value::from(block.input.map_or("{}", RawValue::get));
     let (id, name, cache) = (text(block.id), text(block.name), more("cache_control", block.cache_control));
-    format!(r#"{{"id":{id},"type":"function","function":{{"name":{name},"arguments":{arguments}}}{cache}}}"#)
+    let told: String = serde_json::from_str(&id).unwrap_or_default();
+    let extra = more("extra_content", beside.iter().find(|detail| detail.id == told).map(|detail| detail.extra_content));
+    format!(r#"{{"id":{id},"type":"function","function":{{"name":{name},"arguments":{arguments}}}{cache}{extra}}}"#)
 }
 
 /// A tool of the client's own, or a server tool that has a name. A request with a server tool goes to Anthropic only, as

@@ -6,6 +6,7 @@ use super::*;
 use crate::http::chat::ChatRequest;
 use crate::providers::anthropic::OutputLimits;
 use crate::providers::anthropic::request::messages_body;
+use crate::wire::sealed;
 
 fn chat(body: &Value) -> Value {
     let text = body.to_string();
@@ -321,4 +322,51 @@ fn the_older_place_of_a_schema_is_read() {
     let schema = |more: Value| chat(&asked(&json!("x"), more))["response_format"]["json_schema"]["schema"]["type"].clone();
     assert_eq!(schema(json!({ "output_format": format("object") })), "object");
     assert_eq!(schema(json!({ "output_format": format("object"), "output_config": { "format": format("array") } })), "array");
+}
+
+#[test]
+fn a_turn_of_thoughts_alone_has_an_empty_text_and_one_of_nothing_is_none() {
+    let asked = json!({ "role": "user", "content": "x" });
+    let of = |content: Value| {
+        chat(&json!({ "model": "m", "messages": [asked, { "role": "assistant", "content": content }] }))["messages"].clone()
+    };
+    let thought = of(json!([{ "type": "thinking", "thinking": "Hm", "signature": "" }]));
+    assert_eq!((&thought[1]["content"], &thought[1]["reasoning"]), (&json!(""), &json!("Hm")));
+    assert_eq!(of(json!([])), json!([asked]));
+}
+
+#[test]
+fn what_was_sealed_beside_a_call_goes_back_with_that_call() {
+    let answer = json!({ "id": "gen-1", "model": "m", "usage": {}, "choices": [{ "finish_reason": "tool_calls", "message": { "tool_calls": [
+        { "id": "a", "function": { "name": "f", "arguments": "{}" } },
+        { "id": "b", "function": { "name": "f", "arguments": "{}" }, "extra_content": { "google": { "thought_signature": "s" } } },
+    ] } }] });
+    let message: Value = serde_json::from_slice(&crate::http::messages::message::message(answer.to_string().as_bytes()).unwrap()).unwrap();
+    let kinds: Vec<&str> = message["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["tool_use", "redacted_thinking", "tool_use"]);
+    let back = chat(
+        &json!({ "model": "m", "messages": [{ "role": "user", "content": "x" }, { "role": "assistant", "content": message["content"] }] }),
+    );
+    let sent = &back["messages"][1];
+    let extras = [0, 1].map(|place| sent["tool_calls"][place].get("extra_content"));
+    assert_eq!(extras, [None, Some(&json!({ "google": { "thought_signature": "s" } }))]);
+    assert_eq!((sent.get("reasoning_details"), &sent["content"]), (None, &Value::Null), "it is no thought");
+}
+
+#[test]
+fn a_thread_is_refused_in_the_words_that_anthropics_sdks_go_on_from() {
+    let body = json!({ "model": "m", "thread": { "type": "create" }, "messages": [{ "role": "user", "content": "x" }] });
+    let error = read(body.to_string().as_bytes(), 64).unwrap_err();
+    let told: Value = serde_json::from_str(&crate::http::error::anthropic_error_json(&error.error_json(), None, None)).unwrap();
+    assert_eq!(told["error"]["details"], json!({ "error_code": "thread_unsupported_request", "unsupported": ["thread"] }));
+    assert_eq!(told["error"]["type"], "invalid_request_error");
+}
+
+#[test]
+fn a_signature_of_ours_is_none() {
+    let thought = json!([{ "type": "thinking", "thinking": "Hm", "signature": sealed::UNSIGNED }]);
+    let sent =
+        chat(&json!({ "model": "m", "messages": [{ "role": "user", "content": "x" }, { "role": "assistant", "content": thought }] }));
+    let told = &sent["messages"][1];
+    assert_eq!((&told["reasoning_content"], told["reasoning_details"][0].get("signature")), (&json!("Hm"), None));
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::http::responses::events::Events;
-use crate::http::responses::sealed::unseal;
 use crate::http::translated::Events as _;
+use crate::wire::sealed::unseal;
 
 const HEAD: &str = r#""id":"gen-7-ab","created":5,"model":"a/b","provider":"P""#;
 const USAGE: &str = r#"{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"cost":0.00012,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":2}}"#;
@@ -374,4 +374,26 @@ proptest! {
         let events = read(&at_once);
         prop_assert_eq!(&put_together(&events), &events.last().unwrap()["response"]["output"]);
     }
+}
+
+#[test]
+fn what_a_provider_wants_back_beside_a_call_is_sealed_before_it() {
+    let extra = r#""extra_content":{"google":{"thought_signature":"s"}}"#;
+    let call =
+        |id: &str, more: &str| format!(r#"{{"index":0,"id":"{id}","type":"function","function":{{"name":"f","arguments":"{{}}"}}{more}}}"#);
+    let calls = format!(r#""tool_calls":[{},{}]"#, call("a", &format!(",{extra}")), call("b", ""));
+    let choice = format!(r#"{{"message":{{"role":"assistant","content":null,{calls}}},"finish_reason":"tool_calls"}}"#);
+    let of_a_stream = put_together(&events(&(delta(&calls) + &ending("tool_calls"))));
+    for output in [whole(&choice, echo(false))["output"].clone(), of_a_stream] {
+        let kinds: Vec<&str> = output.as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["reasoning", "function_call", "function_call"]);
+        let sealed = unseal(output[0]["encrypted_content"].as_str().unwrap()).unwrap();
+        let detail: Value = serde_json::from_str(sealed[0].get()).unwrap();
+        assert_eq!((&detail["id"], &detail["extra_content"]["google"]["thought_signature"]), (&json!("a"), &json!("s")));
+    }
+    let unnamed = format!(r#"{{"message":{{"tool_calls":[{}]}},"finish_reason":"tool_calls"}}"#, call("", &format!(",{extra}")));
+    let output = whole(&unnamed, echo(false))["output"].clone();
+    let sealed = unseal(output[0]["encrypted_content"].as_str().unwrap()).unwrap();
+    let detail: Value = serde_json::from_str(sealed[0].get()).unwrap();
+    assert_eq!(detail["id"], output[1]["call_id"], "by the id that was made here");
 }

@@ -17,12 +17,19 @@ pub(super) struct Call {
     /// Its place among the calls, as its provider counts.
     pub index: Option<u32>,
     is_custom: bool,
-    call_id: String,
+    pub call_id: String,
     /// JSON strings.
     name: String,
     namespace: Option<String>,
     /// Arguments or input, between the quotes of a JSON string.
     given: String,
+}
+
+/// The id of the call that this piece begins at a place of the output. Results are told apart by it: a provider without ids gets one
+/// made here.
+pub(super) fn call_id(told: &ToolCall<'_>, suffix: &str, index: usize) -> String {
+    let id = told.id.as_deref().filter(|id| !id.is_empty());
+    id.map_or_else(|| format!("call_{suffix}_{index}"), str::to_owned)
 }
 
 impl ToolCall<'_> {
@@ -53,9 +60,7 @@ impl Call {
     pub(super) fn begin(place: Place, (suffix, namespaces): (&str, &Namespaces), told: &ToolCall<'_>, events: &mut EventWriter) -> Self {
         let called = told.name().and_then(|name| serde_json::from_str::<String>(name.get()).ok()).unwrap_or_default();
         let (namespace, name) = namespaces.find(&called).map_or((None, &*called), |(namespace, name)| (Some(namespace), name));
-        let id = told.id.as_deref().filter(|id| !id.is_empty());
-        // Results are told apart by it: a provider without ids gets one made here.
-        let call_id = id.map_or_else(|| format!("call_{suffix}_{}", place.index), str::to_owned);
+        let call_id = call_id(told, suffix, place.index);
         let mut call = Self {
             place,
             status: IN_PROGRESS,

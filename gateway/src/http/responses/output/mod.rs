@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use self::call::Call;
+use self::call::{Call, call_id};
 use self::message::Message;
 pub(super) use self::message::PartKind;
 use self::reasoning::Reasoning;
@@ -21,6 +21,7 @@ pub(super) use self::reasoning::ThoughtKind;
 use super::chunk::ToolCall;
 use super::event_writer::EventWriter;
 use super::namespaces::Namespaces;
+use crate::wire::sealed::CallDetail;
 
 /// The end of a response repeats all of it, so all of it is kept. A longer answer fails instead.
 pub(super) const KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -110,10 +111,26 @@ impl Output {
         }
     }
 
+    /// What its provider wants back beside a call.
+    fn remember_call(&mut self, id: &str, told: &ToolCall<'_>, events: &mut EventWriter) {
+        let detail = CallDetail::of(id, told.extra_content).map(|detail| detail.json());
+        if let Some(detail) = detail.and_then(|json| RawValue::from_string(json).ok()) {
+            self.remember(&detail, events);
+        }
+    }
+
     pub(super) fn call(&mut self, told: &ToolCall<'_>, events: &mut EventWriter) {
         self.kept_bytes += told.bytes();
         if let Some(call) = self.called(told) {
-            return call.go_on(told, events);
+            call.go_on(told, events);
+            let id = call.call_id.clone();
+            return self.remember_call(&id, told, events);
+        }
+        if told.extra_content.is_some() {
+            // The thought stands before the call that came of it, whose place is the next but for that of the thought.
+            let begins = usize::from(self.reasoning.is_none());
+            let id = call_id(told, &self.suffix, self.next_index + begins);
+            self.remember_call(&id, told, events);
         }
         self.close(COMPLETED, events);
         let place = self.next_place(if told.custom.is_some() { "ctc" } else { "fc" });

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{COMPLETED, IN_PROGRESS, Place, inside};
 use crate::http::responses::event_writer::EventWriter;
-use crate::http::responses::sealed::seal;
+use crate::wire::sealed::seal;
 
 /// Members that come in pieces.
 const GROWING: [&str; 4] = ["text", "summary", "signature", "data"];

@@ -1,7 +1,7 @@
 //! The items of `input` as the messages of a chat.
 //!
 //! A model's turn is several items here (what it thought, said and called) and one message there; what its tools gave back
-//! follows it at once, and then what they showed, which only the user can.
+//! follows it at once, and then what they showed, which only the user can. The items may stand in any order, as OpenAI takes them.
 
 use std::borrow::Cow;
 
@@ -35,6 +35,15 @@ struct ToolCall<'a> {
     id: &'a RawValue,
     #[serde(flatten)]
     called: Called<'a>,
+    /// What its provider wants back with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Box<RawValue>>,
+}
+
+impl ToolCall<'_> {
+    fn id(&self) -> String {
+        serde_json::from_str(self.id.get()).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -88,8 +97,12 @@ struct Conversation<'a> {
     messages: Vec<ChatMessage<'a>>,
     /// The model's turn that has begun.
     turn: Option<Turn<'a>>,
+    /// The ids of its calls whose outputs have not come.
+    unanswered: Vec<String>,
     /// What tools showed since it ended.
     shown: Vec<ChatPart<'a>>,
+    /// What others said before all outputs had come. Chat wants those right behind the calls.
+    waiting: Vec<ChatMessage<'a>>,
 }
 
 #[derive(Default)]
@@ -122,15 +135,9 @@ impl<'a> Conversation<'a> {
         let given = parts(item.needed("content", item.content, place)?, &format!("{place}.content"))?;
         match role {
             "assistant" => self.turn().said.extend(given),
-            "user" => {
-                self.end_turn();
-                self.push("user", Content::of(given));
-            }
+            "user" => self.others("user", given),
             // The one is OpenAI's newer word for the other, and other providers know only the older.
-            "system" | "developer" => {
-                self.end_turn();
-                self.push("system", Content::of(given));
-            }
+            "system" | "developer" => self.others("system", given),
             _ => {
                 let message = format!("{place}.role must be one of user, assistant, system, developer");
                 return Err(ApiError::bad_request(format!("{place}.role"), message));
@@ -139,9 +146,20 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
+    /// What the user or the system says.
+    fn others(&mut self, role: &'static str, given: Vec<ChatPart<'a>>) {
+        self.end_said();
+        if self.unanswered.is_empty() {
+            self.end_shown();
+            self.push(role, Content::of(given));
+        } else {
+            self.waiting.push(ChatMessage { role, content: Some(Content::of(given)), ..ChatMessage::default() });
+        }
+    }
+
     fn call(&mut self, item: &Item<'a>, called: Called<'a>, place: &str) -> Result<(), ApiError> {
         let id = item.text("call_id", item.call_id, place)?;
-        self.turn().calls.push(ToolCall { id, called });
+        self.turn().calls.push(ToolCall { id, called, extra_content: None });
         Ok(())
     }
 
@@ -155,6 +173,7 @@ impl<'a> Conversation<'a> {
             if texts.len() == 1 { Content::of(std::mem::take(&mut texts)) } else { Content::Text(lines(texts.iter().filter_map(words))) };
         self.messages.push(ChatMessage { role: "tool", content: Some(content), tool_call_id: Some(id), ..ChatMessage::default() });
         let whose = serde_json::from_str::<String>(id.get()).unwrap_or_default();
+        self.unanswered.retain(|id| *id != whose);
         for part in seen {
             self.shown.push(ChatPart::text(json_text(&format!("{} from tool call {whose}:", part.noun()))));
             self.shown.push(part);
@@ -178,11 +197,19 @@ impl<'a> Conversation<'a> {
     }
 
     fn end_said(&mut self) {
-        let Some(Turn { thoughts, said, calls }) = self.turn.take() else { return };
+        let Some(Turn { thoughts, said, mut calls }) = self.turn.take() else { return };
         let plain = thoughts.plain();
+        if said.is_empty() && calls.is_empty() && thoughts.details.is_empty() {
+            return;
+        }
+        for (id, extra_content) in thoughts.calls {
+            if let Some(call) = calls.iter_mut().find(|call| call.id() == id) {
+                call.extra_content = Some(extra_content);
+            }
+        }
+        self.unanswered = calls.iter().map(ToolCall::id).collect();
         self.messages.push(ChatMessage {
             role: "assistant",
-            // Thoughts alone: hosts that are not sent them refuse a message of nothing.
             content: if said.is_empty() && !calls.is_empty() { None } else { Some(Content::of(said)) },
             reasoning: plain.clone(),
             reasoning_content: plain,
@@ -192,11 +219,14 @@ impl<'a> Conversation<'a> {
         });
     }
 
+    /// After the outputs comes what they showed, and then what was said before they had come.
     fn end_shown(&mut self) {
         if !self.shown.is_empty() {
             let shown = Content::Parts(std::mem::take(&mut self.shown));
             self.push("user", shown);
         }
+        self.messages.append(&mut self.waiting);
+        self.unanswered.clear();
     }
 }
 

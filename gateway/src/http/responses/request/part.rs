@@ -104,10 +104,12 @@ impl<'a> ChatPart<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// One text is told as a string, unless a mark of the cache stands on it.
+    /// One text is told as a string, unless a mark of the cache stands on it; nothing at all as an empty one, where hosts refuse
+    /// an empty list.
     pub(super) fn of(mut parts: Vec<ChatPart<'a>>) -> Self {
         match parts.pop() {
             Some(ChatPart::Text { text, cache_control: None }) if parts.is_empty() => Self::Text(text),
+            None => Self::Text(json_text("")),
             last => {
                 parts.extend(last);
                 Self::Parts(parts)

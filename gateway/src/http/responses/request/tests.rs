@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::http::chat::ChatRequest;
-use crate::http::responses::sealed::seal;
+use crate::wire::sealed::seal;
 
 const DEPTH_MAX: usize = 64;
 
@@ -377,4 +377,46 @@ fn wrong_members_are_refused_by_name() {
     }
     let deep = format!(r#"{{"input":"x","y":{}{}}}"#, "[".repeat(100), "]".repeat(100));
     assert!(translate(deep.as_bytes(), DEPTH_MAX).unwrap_err().message().contains("nested"));
+}
+
+#[test]
+fn what_others_say_before_a_calls_output_waits_for_it() {
+    let call = |id: &str| json!({ "type": "function_call", "call_id": id, "name": "f", "arguments": "{}" });
+    let output = |id: &str| json!({ "type": "function_call_output", "call_id": id, "output": "1" });
+    let said = |role: &str, words: &str| json!({ "role": role, "content": words });
+    let told = |items: Vec<Value>| -> Vec<String> {
+        let messages = messages_of(Value::from(items));
+        let word = |message: &Value| {
+            let id = message["tool_call_id"].as_str().map(|id| format!("tool {id}"));
+            id.unwrap_or_else(|| message["content"].as_str().unwrap_or("call").to_owned())
+        };
+        messages.as_array().unwrap().iter().map(word).collect()
+    };
+    let items = vec![said("user", "x"), call("a"), call("b"), said("user", "u"), output("a"), said("developer", "d"), output("b")];
+    assert_eq!(told(items), ["x", "call", "tool a", "tool b", "u", "d"]);
+    let go_on = vec![call("a"), said("user", "u"), output("a"), call("b"), output("b"), said("user", "v")];
+    assert_eq!(told(go_on), ["call", "tool a", "u", "call", "tool b", "v"]);
+    assert_eq!(told(vec![call("a"), said("user", "u"), said("assistant", "y")]), ["call", "u", "y"], "a call without an output");
+}
+
+#[test]
+fn a_turn_of_thoughts_alone_has_an_empty_text_and_one_of_nothing_is_none() {
+    let thought = json!({ "type": "reasoning", "id": "r", "summary": [], "content": [{ "type": "reasoning_text", "text": "Hm" }] });
+    let messages = messages_of(json!([{ "role": "user", "content": [] }, thought, { "role": "user", "content": "y" }]));
+    assert_eq!((&messages[0]["content"], &messages[1]["content"], &messages[1]["reasoning"]), (&json!(""), &json!(""), &json!("Hm")));
+    let empty = messages_of(json!([{ "role": "user", "content": "x" }, { "role": "assistant", "content": [] }]));
+    assert_eq!(empty, json!([{ "role": "user", "content": "x" }]));
+}
+
+#[test]
+fn what_a_provider_wants_back_beside_a_call_goes_back_with_that_call() {
+    let extra = json!({ "google": { "thought_signature": "s" } });
+    let detail = json!([{ "type": "tool_call", "id": "b", "extra_content": extra }]);
+    let call = |id: &str| json!({ "type": "function_call", "call_id": id, "name": "f", "arguments": "{}" });
+    let messages = messages_of(
+        json!([call("a"), { "type": "reasoning", "id": "r", "summary": [], "encrypted_content": seal(&detail.to_string()) }, call("b")]),
+    );
+    let calls = messages[0]["tool_calls"].as_array().unwrap();
+    assert_eq!((calls[0].get("extra_content"), calls[1].get("extra_content")), (None, Some(&extra)));
+    assert_eq!(messages[0].get("reasoning_details"), None, "it is no thought");
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::item::Item;
 use super::part::{json_text, lines};
 use crate::http::error::ApiError;
-use crate::http::responses::sealed::unseal;
+use crate::wire::sealed::{CallDetail, unseal};
 
 /// Whose a cipher is that we did not seal and that does not say: whoever speaks this dialect from afar.
 const FORMAT_DEFAULT: &str = "openai-responses-v1";
@@ -18,6 +18,8 @@ const FORMAT_DEFAULT: &str = "openai-responses-v1";
 pub(super) struct Thoughts {
     /// Each a JSON object.
     pub details: Vec<Box<RawValue>>,
+    /// What goes back beside a call: its id, and a JSON object.
+    pub calls: Vec<(String, Box<RawValue>)>,
     /// Texts that no family signed: they came from a provider that has plain ones.
     plain: Vec<Cow<'static, RawValue>>,
 }
@@ -68,6 +70,10 @@ impl Thoughts {
             None => self.made_of(item, place)?,
         };
         for detail in details {
+            if let Some(call) = CallDetail::read(&detail) {
+                self.calls.push((call.id.into_owned(), call.extra_content.to_owned()));
+                continue;
+            }
             self.plain.extend(plain_text(&detail));
             self.details.push(detail);
         }
