@@ -9,11 +9,11 @@
 pub mod body;
 mod call_loop;
 pub mod error;
+mod foreign;
 pub mod native;
 pub mod request;
 pub mod response;
 pub mod stream;
-mod unsigned;
 
 use std::time::Duration;
 

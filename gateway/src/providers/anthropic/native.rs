@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::OutputLimits;
-use super::unsigned::without_unsigned_thoughts;
+use super::foreign::repairs;
 use crate::wire::members::members;
 
 /// The member of a frame, or of a whole answer, that holds what Anthropic sent.
@@ -37,8 +37,8 @@ pub struct NativeRequest {
 }
 
 impl NativeRequest {
-    /// The body for one endpoint: the client's own, but for the model, the cap, what is ours and thoughts that another provider left
-    /// unsigned.
+    /// The body for one endpoint: the client's own, but for the model, the cap, what is ours and what another provider left in the
+    /// conversation.
     pub fn upstream_body(&self, model: &str, output_tokens_cap: Option<u64>, limits: OutputLimits) -> Bytes {
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         let wanted = number(text, "max_tokens");
@@ -48,8 +48,15 @@ impl NativeRequest {
         out.push_str("{\"model\":");
         out.push_str(&serde_json::Value::from(model).to_string());
         out.push_str(&format!(",\"max_tokens\":{cap}"));
-        let messages = members(text).filter_map(Result::ok).filter(|member| member.key.is(text.as_bytes(), "messages")).last();
-        let signed = messages.and_then(|messages| without_unsigned_thoughts(messages.value.of_str(text)));
+        let (mut messages, mut has_budget) = (None, false);
+        for member in members(text).filter_map(Result::ok) {
+            if member.key.is(text.as_bytes(), "messages") {
+                messages = Some(member.value.of_str(text));
+            } else if member.key.is(text.as_bytes(), "thinking") {
+                has_budget = number(member.value.of_str(text), "budget_tokens").is_some();
+            }
+        }
+        let repairs = messages.map(|messages| repairs(messages, has_budget)).unwrap_or_default();
         for member in members(text).filter_map(Result::ok) {
             let key = member.key.resolve(text.as_bytes());
             if OURS.contains(&&*key) || DEARER.contains(&&*key) || key == "max_tokens" {
@@ -61,10 +68,9 @@ impl NativeRequest {
             out.push(',');
             out.push_str(member.key.quoted().of_str(text));
             out.push(':');
-            let has_budget = key == "thinking" && number(value, "budget_tokens").is_some();
-            match &signed {
-                Some(signed) if key == "messages" => out.push_str(&signed.messages),
-                Some(signed) if has_budget && signed.calls_without_a_thought => out.push_str(DISABLED),
+            match &repairs.messages {
+                Some(messages) if key == "messages" => out.push_str(messages),
+                _ if key == "thinking" && has_budget && repairs.calls_without_a_thought => out.push_str(DISABLED),
                 _ if is_above => push_thinking_below(cap, value, &mut out),
                 _ => out.push_str(value),
             }

@@ -106,7 +106,8 @@ struct Function<'a> {
 /// The internal form of a body. What is no message becomes an error the relay understands. With `is_native` the
 /// message goes along as it came.
 pub fn chat_answer(body: &[u8], is_native: bool) -> Bytes {
-    let read = std::str::from_utf8(body).ok().and_then(|text| Some((text, serde_json::from_str::<Message<'_>>(text).ok()?)));
+    let text = std::str::from_utf8(body).ok().map(|text| text.trim_start_matches('\u{feff}'));
+    let read = text.and_then(|text| Some((text, serde_json::from_str::<Message<'_>>(text).ok()?)));
     let Some((text, message)) = read else {
         return Bytes::from(unreadable_frame("the provider's answer could not be read"));
     };

@@ -36,6 +36,8 @@ pub struct EventTranslator {
 struct ToolBlock {
     call: u32,
     has_arguments: bool,
+    /// The input it began with, as a JSON string. Anthropic begins with none; some who speak its dialect tell all of it here.
+    input: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +78,8 @@ struct Block<'a> {
     text: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,7 +169,7 @@ impl EventTranslator {
             "content_block_stop" => {
                 // A call without arguments has an empty object of them: clients parse what they get.
                 let block = self.tools.remove(&event.index)?;
-                (!block.has_arguments).then(|| self.delta(&arguments(block.call, "\"{}\"")))
+                (!block.has_arguments).then(|| self.delta(&arguments(block.call, &block.input)))
             }
             "message_delta" => {
                 let stop_reason = event.delta.as_ref()?.stop_reason.filter(|reason| reason.get() != "null")?;
@@ -183,7 +187,8 @@ impl EventTranslator {
                 }
                 let call = self.tools_begun;
                 self.tools_begun += 1;
-                self.tools.insert(index, ToolBlock { call, has_arguments: false });
+                let input = serde_json::Value::from(block.input.map_or("{}", RawValue::get)).to_string();
+                self.tools.insert(index, ToolBlock { call, has_arguments: false, input });
                 let (id, name) = (block.id?.get(), block.name?.get());
                 let begun =
                     format!(r#""tool_calls":[{{"index":{call},"id":{id},"type":"function","function":{{"name":{name},"arguments":""}}}}]"#);
@@ -286,6 +291,16 @@ mod tests {
         let sent: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
         let out = String::from_utf8(translator.push(Bytes::from(sent)).to_vec()).unwrap();
         out.split_terminator("\n\n").map(|frame| serde_json::from_str(frame.strip_prefix("data: ").unwrap()).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_input_that_is_told_at_once_is_not_lost() {
+        let event = |json: &str| format!("data: {json}\n\n");
+        let begun =
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{"a":1.50}}}"#;
+        let stream = event(begun) + &event(r#"{"type":"content_block_stop","index":0}"#);
+        let told = String::from_utf8(EventTranslator::new(false).push(Bytes::from(stream)).to_vec()).unwrap();
+        assert!(told.contains(r#""arguments":"{\"a\":1.50}""#), "{told}");
     }
 
     #[test]
