@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -91,6 +91,8 @@ impl HttpChannel {
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION"))));
+        // Without it a proxy may compress an answer as it likes.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         // Addresses are checked where they are resolved, and connected to as they were checked.
         let mut connector = HttpConnector::new_with_resolver(CheckedResolver(reach));
         connector.set_nodelay(true);
@@ -272,4 +274,16 @@ async fn read_error_body(mut body: Incoming) -> Vec<u8> {
     // What has come until then is used.
     let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, reading).await;
     read
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_asked_for_as_it_is_and_not_compressed() {
+        let channel = HttpChannel::new("https://api.example.com/v1", Some("k"), (Duration::from_secs(1), Reach::Public)).unwrap();
+        assert!([&channel.document_headers, &channel.stream_headers].iter().all(|headers| headers[ACCEPT_ENCODING] == "identity"));
+    }
 }

@@ -28,6 +28,8 @@ use crate::settlement::OpenRequest;
 use crate::wire::chat_body::rewrite_body;
 use crate::wire::{AnswerIdentity, ChatAnswer, Scanned};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Finds an endpoint, reads its answer and replies.
 pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mut Reply) -> Result<(), ApiError> {
     let abort = open.abort.clone();
@@ -94,6 +96,8 @@ pub(super) fn unreadable() -> AttemptError {
 impl WholeAnswer for ChatAnswer {
     async fn understand(body: Bytes, _: &ChatRequest<'_>) -> Result<Self, AttemptError> {
         let mut answer = Self::default();
+        // Some hosts write one. What a stream begins with its framer skips.
+        let body = if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body };
         match answer.scan(body) {
             Ok(Scanned::Object) => {}
             Ok(Scanned::Done) | Err(_) => return Err(unreadable()),
@@ -140,4 +144,18 @@ pub(super) fn json_response(body: Bytes) -> Response {
     let mut response = Response::new(axum::body::Body::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_byte_order_mark_before_an_answer_is_skipped() {
+        let request = ChatRequest::parse(br#"{"messages":[{"role":"user","content":"x"}]}"#, 8).unwrap();
+        let body = "\u{feff}{\"choices\":[{\"index\":0,\"message\":{\"content\":\"hi\"}}]}";
+        let answer = ChatAnswer::understand(Bytes::from(body), &request).await.unwrap();
+        assert_eq!(answer.choices().len(), 1);
+    }
 }
