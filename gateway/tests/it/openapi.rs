@@ -79,7 +79,8 @@ async fn every_code_of_an_availability_error_is_explained() {
     let page = String::from_utf8(page.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
     for code in AvailabilityCode::ALL {
         let status = code.error_type().status().as_u16();
-        let section = format!("<section id=\"{code}\">\n  <h2><code>{code}</code></h2>\n  <p class=\"soft\">{status}", code = code.as_str());
+        let section =
+            format!("<section id=\"{code}\">\n  <h2><code>{code}</code></h2>\n  <p class=\"soft\">{status}", code = code.as_str());
         assert!(page.contains(&section), "{}", code.as_str());
     }
     let documented = openapi::specification()["components"]["schemas"]["Availability"]["properties"]["code"]["enum"].clone();

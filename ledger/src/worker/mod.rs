@@ -79,8 +79,17 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<(), WorkerError> {
     metrics::gauge!(LEDGER_HALTED).set(0.0);
-    let outcome =
-        Worker { feedback: Feedback::new(store.clone(), gate), gaps: Gaps::new(store.clone()), store, log, progress, watermarks: BTreeMap::new(), cancel }.run().await;
+    let outcome = Worker {
+        feedback: Feedback::new(store.clone(), gate),
+        gaps: Gaps::new(store.clone()),
+        store,
+        log,
+        progress,
+        watermarks: BTreeMap::new(),
+        cancel,
+    }
+    .run()
+    .await;
     if let Err(error) = &outcome {
         metrics::gauge!(LEDGER_HALTED).set(1.0);
         tracing::error!(error = error as &dyn std::error::Error, "ledger halted");

@@ -26,6 +26,7 @@ on_both_engines! {
     the_worker_follows_the_log_and_leaves_fresh_tables,
     derived_tables_become_fresh_while_the_worker_waits,
     a_log_that_lost_its_end_stops_the_worker,
+    a_log_that_has_another_event_there_stops_the_worker,
     replays_agree_whatever_the_batches_and_interruptions,
     one_projector_or_sixteen_make_the_tables_of_a_replay,
     a_replay_into_a_used_store_or_past_the_end_is_refused,
@@ -115,6 +116,20 @@ async fn a_log_that_lost_its_end_stops_the_worker(engine: Engine) {
     let (progress, _watched) = watch::channel(0);
     let error = worker::run(store, log, progress, CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, WorkerError::LogBehind { store: 20, log: 10 }), "{error}");
+}
+
+/// It is as long as the tables again, and longer.
+async fn a_log_that_has_another_event_there_stops_the_worker(engine: Engine) {
+    let events = Traffic::new(7).log(30, MONDAY, 2);
+    let (_log_dir, log) = filled_log(&events[..10]).await;
+    let (_dir, store) = empty_store(engine).await;
+    work_until(&store, &log, async |mut position| position.wait_for(|position| *position == 10).await.map(|_| ()).unwrap()).await;
+    work_until(&store, &log, async |_| ()).await;
+    let others: Vec<Vec<u8>> = events[..9].iter().chain(&events[20..]).cloned().collect();
+    let (_other_dir, other) = filled_log(&others).await;
+    let (progress, _watched) = watch::channel(0);
+    let error = worker::run(store, other, progress, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, WorkerError::LogDiffers(10)), "{error}");
 }
 
 async fn replays_agree_whatever_the_batches_and_interruptions(engine: Engine) {

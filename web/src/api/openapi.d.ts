@@ -589,6 +589,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/app/admin/provider-costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What providers should have invoiced, by channel and model, and beside a figure of theirs; as JSON or, with `format=csv`, its rows
+         *     as a table.
+         */
+        get: operations["get_costs_of_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/app/admin/providers": {
         parameters: {
             query?: never;
@@ -8031,6 +8051,68 @@ export interface operations {
             };
             /** @description It is in force, or was. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description An error: its type, its message and, where one is to blame, its field. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_costs_of_providers: {
+        parameters: {
+            query?: {
+                /** @description First UTC day, by the admission of requests; by default the first one of the month. */
+                from?: string;
+                /** @description Last UTC day, included; by default today. */
+                to?: string;
+                /** @description What a row is of. */
+                by?: components["schemas"]["ReportPeriod"];
+                /** @description Only this channel. */
+                channel?: string;
+                /** @description Only this provider, by its name. */
+                provider?: string;
+                /** @description What was invoiced for all that is asked for, in USD. */
+                invoiced?: string;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report; as CSV with `format=csv`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_ProviderCostReport"];
+                    "text/csv": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

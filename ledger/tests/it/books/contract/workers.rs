@@ -128,6 +128,20 @@ async fn a_worker_halts_when_the_log_lost_its_end() {
     assert!(matches!(running.task.await.unwrap(), Err(WorkerError::LogBehind { ledger: 1, log: 0 })));
 }
 
+/// It is as long as the books again, and longer.
+#[tokio::test]
+async fn a_worker_halts_when_the_log_has_another_event_than_the_books() {
+    let house = House::new();
+    let (store, log) = (house.ledger().await, house.log());
+    let mut author = Author::new(1);
+    let [kept, lost, other, later] = ["a", "b", "c", "d"].map(|id| author.topup(account(1), id, 100));
+    append(&log, &[kept.clone(), other, later]).await;
+    store.apply_batch(&entries_after(0, &[kept, lost])).await.unwrap();
+    let running = Running::start(&store, &log, None);
+    assert!(matches!(running.task.await.unwrap(), Err(WorkerError::LogDiffers(2))));
+    assert_eq!(store.position().await.unwrap(), 2, "nothing behind it is booked");
+}
+
 #[tokio::test]
 async fn a_worker_halts_when_a_checkpointed_head_is_another() {
     let house = House::new();
