@@ -9,9 +9,9 @@ use tokio::sync::{Semaphore, watch};
 use super::address::{Address, Credentials};
 use super::api::{Api, Link, StreamInfo};
 use super::error::JetStreamError;
+use super::marks::Marks;
 use super::options::{BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_MAX, JetStreamOptions};
 use super::stream::{self, MESSAGE_BYTES_MAX};
-use super::marks::Marks;
 use super::{Seen, Shared};
 use crate::metrics::JetStreamMetrics;
 
