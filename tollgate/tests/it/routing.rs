@@ -25,7 +25,7 @@ fn channel(name: &str, address: SocketAddr, price: &str, more: &str) -> String {
 }
 
 fn ask() -> Value {
-    json!({ "model": MODEL, "max_tokens": 16, "messages": [{ "role": "user", "content": "Say hello" }] })
+    json!({ "model": MODEL, "max_tokens": 64, "messages": [{ "role": "user", "content": "Say hello" }] })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
