@@ -11,10 +11,11 @@ pub const CLIENT_WORD_CHARS_MAX: usize = 256;
 /// A client's word as it is kept: without white space around it and without control characters; `None` where there is nothing left, or
 /// where it must not be kept.
 pub fn kept_word(word: &str) -> Option<String> {
-    if word.contains(KEY_PREFIX) || holds_email(word) {
+    let said: String = word.chars().filter(|character| !character.is_control()).collect();
+    if said.contains(KEY_PREFIX) || holds_email(&said.replace("%40", "@")) {
         return None;
     }
-    let kept: String = word.trim().chars().filter(|character| !character.is_control()).take(CLIENT_WORD_CHARS_MAX).collect();
+    let kept: String = said.trim().chars().take(CLIENT_WORD_CHARS_MAX).collect();
     Some(kept).filter(|kept| !kept.is_empty())
 }
 
@@ -57,6 +58,9 @@ mod tests {
             "user_\u{e9}@ex\u{e4}mple.de",
             "sk-tg-v1-0123456789abcdef",
             "Bearer sk-tg-v1-0123",
+            "ada\u{0}@example.com",
+            "sk-tg\u{1}-v1-0123",
+            "ada%40example.com",
         ] {
             assert_eq!(kept_word(word), None, "{word}");
         }

@@ -27,6 +27,12 @@ use super::{
 /// The last log position that was applied.
 pub(super) const POSITION: &str = "SELECT position FROM ledger_position WHERE singleton = 1";
 
+/// Every producer's sequence in every partition; and those with numbers missing.
+const SEQUENCES: &str =
+    "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers ORDER BY node_id, boot_id, partition";
+const OPEN_SEQUENCES: &str = "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers \
+    WHERE ahead <> '[]' ORDER BY node_id, boot_id, partition";
+
 const TRANSACTION_COLUMNS: &str = "e.position, e.event_id, e.event_type, e.account_id, e.amount_nanos, e.balance_after_nanos, \
     e.request_id, e.key_id, o.request_id AS order_request_id, o.reference, o.reason, e.occurred_at_micros";
 
@@ -159,13 +165,13 @@ impl LedgerStore {
 
     /// Up to which number every producer's events are applied without a gap.
     pub async fn watermarks(&self) -> Result<Vec<(Producer, Partition, u64)>, LedgerError> {
-        let sequences = self.sequences().await?;
+        let sequences = self.sequences(SEQUENCES).await?;
         Ok(sequences.into_iter().map(|(producer, partition, known)| (producer, partition, known.sequence.contiguous)).collect())
     }
 
     /// Numbers that are missing from producers' sequences.
     pub async fn producer_gaps(&self) -> Result<Vec<ProducerGap>, LedgerError> {
-        let sequences = self.sequences().await?;
+        let sequences = self.sequences(OPEN_SEQUENCES).await?;
         let gaps = sequences.into_iter().flat_map(|(producer, partition, known)| {
             let gaps = known.sequence.gaps().into_iter();
             gaps.map(move |(first, last)| ProducerGap { producer, partition, first, last })
@@ -173,9 +179,7 @@ impl LedgerStore {
         Ok(gaps.collect())
     }
 
-    async fn sequences(&self) -> Result<Vec<(Producer, Partition, SequenceState)>, LedgerError> {
-        let sql =
-            "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers ORDER BY node_id, boot_id, partition";
+    async fn sequences(&self, sql: &'static str) -> Result<Vec<(Producer, Partition, SequenceState)>, LedgerError> {
         reading!(self, pool => sqlx::query(sql).fetch_all(pool).await?.iter().map(sequence).collect())
     }
 

@@ -41,6 +41,13 @@ impl Gaps {
         metrics::gauge!(LEDGER_MISSING_EVENTS).set(self.note(&gaps, now) as f64);
     }
 
+    /// Somebody else books, or nobody: what was missing is not known any more.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+        self.due = Instant::now();
+        metrics::gauge!(LEDGER_MISSING_EVENTS).set(0.0);
+    }
+
     /// How many events have been missing for too long.
     fn note(&mut self, gaps: &[ProducerGap], now: Instant) -> u64 {
         let before = std::mem::take(&mut self.known);

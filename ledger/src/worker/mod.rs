@@ -159,6 +159,7 @@ impl Worker {
                 break;
             }
             metrics::gauge!(LEDGER_ACTIVE).set(0.0);
+            self.gaps.forget();
             tracing::info!(ledger.position = position, "another worker books this ledger: standing back");
             self.stand_back().await?;
             self.feedback.owe();
@@ -180,7 +181,9 @@ impl Worker {
         let mut batch = Vec::new();
         while !self.cancel.is_cancelled() {
             self.feedback.repair().await;
-            self.gaps.look().await;
+            if self.cancel.run_until_cancelled(self.gaps.look()).await.is_none() {
+                break;
+            }
             if batch.is_empty() {
                 self.wait(feed.position()).await;
                 // A log that is away is waited for; a worker that is to end does not wait with it.

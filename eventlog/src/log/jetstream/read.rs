@@ -12,6 +12,7 @@ use super::bounds::Asking;
 use super::error::JetStreamError;
 use super::marks::{Digest, digest};
 use super::options::READ_ENTRIES_MAX;
+use super::stream::MESSAGE_BYTES_MAX;
 use super::{Fault, Shared};
 use crate::log::{Entry, LogError, ReadLimit};
 
@@ -46,11 +47,6 @@ impl Shared {
             if self.last_seen() < position && is_end {
                 return Ok(Vec::new());
             }
-            if answer.is_confirmed {
-                // There was room in the answer for what was read before only.
-                mark = None;
-                continue;
-            }
             if !behind.again().await {
                 return Err(self.api.unanswered(ACTION, NEWER_ELSEWHERE).into());
             }
@@ -65,13 +61,14 @@ impl Shared {
 
     /// From `position`; with a mark also what stands before it, which has to be what was read there.
     async fn run(&self, position: u64, mark: Option<Digest>, limit: ReadLimit) -> Result<Run, NoAnswer> {
-        let before = u64::from(mark.is_some());
+        // What was read before takes no room from what is asked for.
+        let (before, room) = if mark.is_some() { (1, MESSAGE_BYTES_MAX) } else { (0, 0) };
         let question = json!({
             "seq": position - before,
             // Without this a position that is missing would be "not found", like the end.
             "next_by_subj": ">",
             "batch": limit.entries.min(READ_ENTRIES_MAX) + usize::from(mark.is_some()),
-            "max_bytes": limit.bytes.max(1),
+            "max_bytes": limit.bytes.max(1).saturating_add(room),
         });
         let mut answers = self.api.open(format!("$JS.API.DIRECT.GET.{}", self.options.stream), &question).await?;
         let mut run = Run::new(position - before, mark, limit);

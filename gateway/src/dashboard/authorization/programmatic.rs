@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::giver::Giver;
 use super::{Callback, Wanted};
+use crate::control::ControlError;
 use crate::control::key::LimitReset;
 use crate::dashboard::Dashboard;
 use crate::http::datasets::app_id;
@@ -59,6 +60,9 @@ pub async fn create_key_code(
     JsonBody(body): JsonBody<CreateKeyCode>,
 ) -> Result<Response, ApiError> {
     let account_id = giver.account(body.workspace_id)?;
+    if dashboard.services.control.catalog_full().account(account_id).is_none() {
+        return Err(ControlError::NoAccount(account_id).into());
+    }
     let act = giver.act();
     let app = app_id(&Callback::parse(&body.callback_url)?.origin);
     let wanted = Wanted {

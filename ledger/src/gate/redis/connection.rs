@@ -147,6 +147,10 @@ fn settled<T>(outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed
     if is_unvouched(&error) {
         return Some(Err(Failed::Unvouched));
     }
+    if error.code() == Some("OOM") {
+        tracing::error!("balance gate's server has reached its `maxmemory`: raise it");
+        return Some(Err(Failed::Other(GateError::Unavailable)));
+    }
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::CrossSlot) | ErrorKind::UnexpectedReturnType => {
             tracing::error!(error = &error as &dyn Error, "balance gate's server answered an error");

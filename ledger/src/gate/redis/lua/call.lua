@@ -76,7 +76,7 @@ end
 local WHERE_MEMORY_IS_FULL = {'allow-oom'}
 
 -- A gateway has looked at the server whose run is ARGV 1. Answers 0 where this is another.
-redis.register_function{function_name = FUNCTION_PREFIX .. 'vouch', callback = function(_, arguments)
+redis.register_function{function_name = FUNCTION_PREFIX .. 'vouch', flags = WHERE_MEMORY_IS_FULL, callback = function(_, arguments)
   if string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') ~= arguments[1] then return 0 end
   own_run = arguments[1]
   bind()

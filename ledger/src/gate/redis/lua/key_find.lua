@@ -9,4 +9,4 @@ define('key_find', function()
   local found = call('HMGET', KEYS[6], 'o' .. ARGV[2], 'd' .. ARGV[2])
   local owner = found[1] or ''
   return answer(OK, pack('>B', #owner) .. owner .. (found[2] or ''))
-end)
+end, WHERE_MEMORY_IS_FULL)
