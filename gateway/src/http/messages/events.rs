@@ -5,12 +5,12 @@
 //! `message_delta` with the whole usage and the cost, then `message_stop`; or an `error` and nothing after it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use self::calls::Calls;
 use super::lenient::{or_default, readable};
 use super::message::{stop_reason, with_calls};
 use super::usage::{NOTHING_YET, NativeUsage, usage_json};
@@ -20,6 +20,8 @@ use crate::wire::content::{Said, has_text, said};
 use crate::wire::members::members;
 use crate::wire::sealed::{CallDetail, UNSIGNED, seal};
 use crate::wire::{Frame, SseFramer};
+
+mod calls;
 
 /// Before `message_start`, when an event would come too early.
 const COMMENT: &str = ": waiting for the provider\n\n";
@@ -34,8 +36,8 @@ pub(super) struct Events {
     next_index: u32,
     /// The text or thinking block that is open.
     open: Option<(Kind, u32)>,
-    /// Open tool blocks, by the place of the call: a provider may go back and forth between them.
-    tools: BTreeMap<u32, ToolBlock>,
+    /// A provider may go back and forth between them.
+    calls: Calls,
     has_called: bool,
     /// Blocks that Anthropic's own events opened.
     native_open: Vec<u32>,
@@ -57,13 +59,6 @@ pub(super) struct Events {
 enum Kind {
     Text,
     Thinking,
-}
-
-/// An open block of a call.
-struct ToolBlock {
-    index: u32,
-    /// The call's, as JSON.
-    id: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,6 +265,7 @@ impl Events {
             }
             if let (true, Some(data)) = (detail.kind == "reasoning.encrypted", detail.data) {
                 self.close(out);
+                self.calls.close_whole(&mut self.next_index, out);
                 let index = self.take_index();
                 push_start(index, &format!(r#"{{"type":"redacted_thinking","data":{data}}}"#), out);
                 push_stop(index, out);
@@ -292,52 +288,29 @@ impl Events {
         }
     }
 
-    /// What its provider wants back beside a call, as a thought that only it can read.
-    fn seal_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
-        let known = || self.tools.get(&call.index).map(|block| block.id.as_str());
-        let id = call.id.map(RawValue::get).filter(|id| id.len() > 2).or_else(known).unwrap_or_default();
-        let id: String = serde_json::from_str(id).unwrap_or_default();
-        if let Some(detail) = CallDetail::of(&id, call.extra_content) {
-            self.close(out);
-            let index = self.take_index();
-            let data = seal(&format!("[{}]", detail.json()));
-            push_start(index, &format!(r#"{{"type":"redacted_thinking","data":"{data}"}}"#), out);
-            push_stop(index, out);
-        }
-    }
-
     fn tool_call(&mut self, call: &ToolCall<'_>, out: &mut String) {
-        if call.extra_content.is_some() {
-            self.seal_call(call, out);
-        }
         let function = call.function.as_ref();
-        let is_named = function.is_some_and(|function| function.name.is_some_and(has_text));
-        let index = match self.tools.get(&call.index) {
-            Some(block) if !(is_named && block.is_of_another(call.id)) => block.index,
+        let name = function.and_then(|function| function.name).filter(|name| has_text(name));
+        let is_known = self.calls.id_at(call.index).is_some();
+        if name.is_some() {
+            self.calls.begin(call.index, call.id, name);
+            self.has_called = true;
+        } else if !is_known {
             // Nobody can answer a call of nothing.
-            _ if !is_named => return,
-            _ => self.open_tool(call, out),
-        };
+            return;
+        }
+        // What its provider wants back beside a call, as a thought that only it can read.
+        let id = self.calls.id_at(call.index).and_then(|id| serde_json::from_str::<String>(id).ok()).unwrap_or_default();
+        if let Some(detail) = CallDetail::of(&id, call.extra_content) {
+            self.calls.seal(call.index, seal(&format!("[{}]", detail.json())));
+        }
         if let Some(arguments) = function.and_then(|function| function.arguments).filter(|raw| raw.get().len() > 2) {
             // A host that writes an object where a text of one should be.
             let as_text = (!has_text(arguments)).then(|| RawValue::from_string(serde_json::Value::from(arguments.get()).to_string()).ok());
-            push_delta(index, "input_json_delta", "partial_json", as_text.flatten().as_deref().unwrap_or(arguments), out);
+            self.calls.argue(call.index, as_text.flatten().as_deref().unwrap_or(arguments), out);
         }
-    }
-
-    /// Opens the block of a call. Some hosts give every call the same place and only ids tell them apart: then the one before
-    /// is over.
-    fn open_tool(&mut self, call: &ToolCall<'_>, out: &mut String) -> u32 {
         self.close(out);
-        self.has_called = true;
-        let text = |raw: Option<&RawValue>| raw.filter(|raw| has_text(raw)).map_or("\"\"", RawValue::get).to_owned();
-        let (id, name) = (text(call.id), text(call.function.as_ref().and_then(|function| function.name)));
-        let index = self.take_index();
-        if let Some(before) = self.tools.insert(call.index, ToolBlock { index, id: id.clone() }) {
-            push_stop(before.index, out);
-        }
-        push_start(index, &format!(r#"{{"type":"tool_use","id":{id},"name":{name},"input":{{}}}}"#), out);
-        index
+        self.calls.advance(&mut self.next_index, out);
     }
 
     /// The open block of this kind, opened where there is none.
@@ -346,6 +319,7 @@ impl Events {
             Some((open, index)) if open == kind => index,
             _ => {
                 self.close(out);
+                self.calls.close_whole(&mut self.next_index, out);
                 let index = self.take_index();
                 let block = match kind {
                     Kind::Text => r#"{"type":"text","text":""}"#,
@@ -375,9 +349,8 @@ impl Events {
 
     fn close_all(&mut self, out: &mut String) {
         self.close(out);
-        let tools = std::mem::take(&mut self.tools).into_values().map(|block| block.index);
-        let open = tools.chain(std::mem::take(&mut self.native_open));
-        for index in open {
+        self.calls.close_all(&mut self.next_index, out);
+        for index in std::mem::take(&mut self.native_open) {
             push_stop(index, out);
         }
     }
@@ -417,13 +390,6 @@ impl Events {
 /// What an answer failed with that says it did, and no more. As chat tells it.
 pub(super) fn provider_error() -> String {
     ApiError::new(ErrorType::ProviderUnavailable, "Provider returned error").error_json()
-}
-
-impl ToolBlock {
-    /// Whether this is another call's id.
-    fn is_of_another(&self, id: Option<&RawValue>) -> bool {
-        id.is_some_and(|id| has_text(id) && self.id != "\"\"" && self.id != id.get())
-    }
 }
 
 /// What Anthropic's `message_delta` says beside its delta and its usage: how it managed the context, and what is new.

@@ -87,6 +87,37 @@ fn a_stream_has_the_shape_anthropics_clients_expect() {
     assert_eq!(usage["cost"], json!(0.00012));
 }
 
+/// Clients know one open block.
+fn assert_one_at_a_time(events: &[(String, Value)]) {
+    let mut open = None;
+    for (name, data) in events {
+        match name.as_str() {
+            "content_block_start" => assert_eq!(open.replace(data["index"].clone()), None, "{events:?}"),
+            "content_block_stop" => assert_eq!(open.take(), Some(data["index"].clone()), "{events:?}"),
+            "content_block_delta" => assert_eq!(open, Some(data["index"].clone()), "{events:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(open, None);
+}
+
+#[test]
+fn a_call_that_is_whole_is_closed_before_what_follows() {
+    let call = |index: u32, more: &str| {
+        delta(&format!(r#""tool_calls":[{{"index":{index},"id":"c{index}","function":{{"name":"f","arguments":"{{}}"}}{more}}}]"#))
+    };
+    let stream = call(0, "")
+        + &call(1, r#","extra_content":{"google":{"thought_signature":"s"}}"#)
+        + &delta(r#""content":"So""#)
+        + &call(2, "")
+        + &ending("tool_calls", "tool_calls");
+    let events = events(&stream);
+    assert_one_at_a_time(&events);
+    let blocks = events.iter().filter(|(name, _)| name == "content_block_start");
+    let kinds: Vec<&str> = blocks.map(|(_, data)| data["content_block"]["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["tool_use", "redacted_thinking", "tool_use", "text", "tool_use"]);
+}
+
 #[test]
 fn calls_become_blocks_of_their_own_even_when_they_alternate() {
     let stream = delta(r#""tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]"#)
@@ -94,6 +125,7 @@ fn calls_become_blocks_of_their_own_even_when_they_alternate() {
         + &delta(r#""tool_calls":[{"index":0,"function":{"arguments":"{}"}},{"index":1,"function":{"arguments":":2}"}}]"#)
         + &ending("tool_calls", "tool_calls");
     let events = events(&stream);
+    assert_one_at_a_time(&events);
     let inputs = |wanted: u64| -> String {
         let of_block = events.iter().filter(|(name, data)| name == "content_block_delta" && data["index"] == wanted);
         of_block.map(|(_, data)| data["delta"]["partial_json"].as_str().unwrap()).collect()
@@ -110,6 +142,7 @@ fn calls_of_one_place_are_told_apart_by_their_ids() {
     };
     let stream = call(r#""a""#, 1) + &call(r#""b""#, 2) + &call("null", 3) + &ending("stop", "stop");
     let events = events(&stream);
+    assert_one_at_a_time(&events);
     let of = |name: &str| events.iter().filter(|(event, _)| event == name).map(|(_, data)| data.clone()).collect::<Vec<_>>();
     let ids: Vec<Value> = of("content_block_start").iter().map(|data| data["content_block"]["id"].clone()).collect();
     assert_eq!(ids, ["a", "b"]);
