@@ -69,6 +69,7 @@ def test_a_stream_is_put_together_by_the_sdk(customer: Customer, family):
     assert [item.type for item in response.output] == ["reasoning", "message"]
     assert response.output_text == whole.output_text == "".join(event.delta for event in events if event.type == "response.output_text.delta")
     assert response.usage == whole.usage
+    customer.settled()
     assert nanos(response.usage.cost) in [charge for (charge,) in customer.tollgate.charges(customer.account).values()]
 
 
