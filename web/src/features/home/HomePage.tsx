@@ -1,9 +1,9 @@
-import { Badge, Button, Group, Loader, Stack, Tabs, Text, Title } from '@mantine/core';
+import { Badge, Button, Group, Loader, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { everyModelQuery, modelsQuery } from '../../api/queries';
-import { CodeBlock } from '../../ui/CodeBlock';
+import { CodeTabs } from '../../ui/CodeTabs';
 import { Surface } from '../../ui/Surface';
 import { firstRequest, LANGUAGES } from './first_request';
 import classes from './HomePage.module.css';
@@ -94,23 +94,11 @@ function FirstRequest({ model }: { model: string }) {
       <Text size="sm" c="dimmed" mb="sm">
         {t('home.first_lead')}
       </Text>
-      <Tabs defaultValue="curl" keepMounted={false}>
-        <Tabs.List mb="sm">
-          {LANGUAGES.map((language) => (
-            <Tabs.Tab key={language} value={language}>
-              {language}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        {LANGUAGES.map((language) => (
-          <Tabs.Panel key={language} value={language}>
-            <CodeBlock
-              code={firstRequest(language, window.location.origin, model)}
-              label={`${t('home.first_title')}: ${language}`}
-            />
-          </Tabs.Panel>
-        ))}
-      </Tabs>
+      <CodeTabs
+        languages={LANGUAGES}
+        code={(language) => firstRequest(language, window.location.origin, model)}
+        label={t('home.first_title')}
+      />
       <Text size="xs" c="dimmed" mt="sm">
         {t('home.first_hint')}
       </Text>

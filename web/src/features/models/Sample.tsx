@@ -1,8 +1,8 @@
-import { Group, NativeSelect, Tabs, Title } from '@mantine/core';
+import { Group, NativeSelect, Title } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Model } from '../../api/types';
-import { CodeBlock } from '../../ui/CodeBlock';
+import { CodeTabs } from '../../ui/CodeTabs';
 import { LANGUAGES } from '../home/first_request';
 import { INTERFACES, sample } from './samples';
 import { answers } from './select';
@@ -28,23 +28,11 @@ export function Sample({ model }: { model: Model }) {
           />
         )}
       </Group>
-      <Tabs defaultValue="curl" keepMounted={false}>
-        <Tabs.List mb="sm">
-          {LANGUAGES.map((language) => (
-            <Tabs.Tab key={language} value={language}>
-              {language}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        {LANGUAGES.map((language) => (
-          <Tabs.Panel key={language} value={language}>
-            <CodeBlock
-              code={sample(of, language, window.location.origin, model.id)}
-              label={`${t('model.sample')}: ${language}`}
-            />
-          </Tabs.Panel>
-        ))}
-      </Tabs>
+      <CodeTabs
+        languages={LANGUAGES}
+        code={(language) => sample(of, language, window.location.origin, model.id)}
+        label={t('model.sample')}
+      />
     </section>
   );
 }
