@@ -6,6 +6,7 @@ use std::time::Duration;
 use eventlog::{Bounds, EventLog, JetStreamError, JetStreamOptions, LogError, Message, ReadLimit};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 
 use super::appending::{connect, hasty};
 use super::server::{Server, api};
@@ -23,6 +24,23 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// What the server has on its disk now; it goes on.
+async fn kept(server: &mut Server) -> TempDir {
+    let backup = tempfile::tempdir().unwrap();
+    server.kill();
+    copy_folder(&server.store(), backup.path());
+    server.restart().await;
+    backup
+}
+
+/// The server has what was kept, and nothing newer.
+async fn put_back(server: &mut Server, backup: &TempDir) {
+    server.kill();
+    std::fs::remove_dir_all(server.store()).unwrap();
+    copy_folder(backup.path(), &server.store());
+    server.restart().await;
+}
+
 /// The log refuses everything from now on and says so.
 async fn assert_unusable(log: &EventLog) {
     assert!(!log.is_healthy());
@@ -37,15 +55,9 @@ async fn a_log_put_back_to_an_older_state_is_found_out() {
     let mut server = Server::start().await;
     let log = connect(&server.url()).await;
     log.append(messages(1..=5)).await.unwrap();
-    let backup = tempfile::tempdir().unwrap();
-    server.kill();
-    copy_folder(&server.store(), backup.path());
-    server.restart().await;
+    let backup = kept(&mut server).await;
     super::appending::append_until_taken(&log, 6, 10).await;
-    server.kill();
-    std::fs::remove_dir_all(server.store()).unwrap();
-    copy_folder(backup.path(), &server.store());
-    server.restart().await;
+    put_back(&mut server, &backup).await;
     let error = within(log.bounds()).await.unwrap_err();
     assert!(matches!(error, LogError::JetStream(JetStreamError::Regressed { last: 5, seen: 10 })), "{error}");
     assert_unusable(&log).await;
@@ -57,19 +69,13 @@ async fn a_log_that_lost_its_end_and_grew_past_it_again_is_found_out() {
     let mut server = Server::start().await;
     let log = connect(&server.url()).await;
     log.append(messages(1..=5)).await.unwrap();
-    let backup = tempfile::tempdir().unwrap();
-    server.kill();
-    copy_folder(&server.store(), backup.path());
-    server.restart().await;
+    let backup = kept(&mut server).await;
     super::appending::append_until_taken(&log, 6, 10).await;
     let read = within(log.read(0, ReadLimit::default())).await.unwrap();
     assert_eq!(read.last().unwrap().position, 10);
     let known = read.iter().map(|entry| (entry.position, Sha256::digest(&entry.payload).into())).collect();
     assert_eq!(within(log.first_difference(&known)).await.unwrap(), None);
-    server.kill();
-    std::fs::remove_dir_all(server.store()).unwrap();
-    copy_folder(backup.path(), &server.store());
-    server.restart().await;
+    put_back(&mut server, &backup).await;
     // Another process, which has seen nothing of what is lost.
     let other = connect(&server.url()).await;
     super::appending::append_until_taken(&other, 20, 30).await;
