@@ -35,6 +35,8 @@ need_tools() {
     need curl curl || ok=1
     need python3 python3 python3-venv || ok=1
     python_has_venv || apt_install python3-venv || { say "missing: python3's venv module (Debian: apt install python3-venv)"; ok=1; }
+    # A wish: without it the suite of the distributed deployment says that no clock was set wrong.
+    command -v faketime >/dev/null || apt_install faketime || true
     if ! command -v node >/dev/null || ! node_is_recent; then say "missing: node $NODE_MIN or newer with npm"; ok=1; fi
     return "$ok"
 }
