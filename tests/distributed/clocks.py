@@ -32,6 +32,9 @@ LATE_SECONDS = 60
 OLDER_SECONDS = 900
 TTL, RENEWAL = 5, 1
 ASK_SECONDS = 6
+#: Between a client's questions: however fast the machine is, four of them do not ask for more than the account has.
+PAUSE_SECONDS = 0.02
+CREDIT = "20"
 #: A stream that is longer than a hold lives: it goes on only by renewing.
 CHUNKS, DELAY_MS = 140, 50
 REAPED = "tollgate_reaper_expired_total"
@@ -74,7 +77,7 @@ def one_clock(cluster: Cluster, harm: Harm, library: str, seconds: int) -> str:
     first, second = cluster.tollgate.urls()
     # Made at the gateway whose clock is right, known to the other one as well.
     position, since = harm.end_of_log(), time.time()
-    account, asker = customer(cluster, f"clock {seconds:+d}", "20")
+    account, asker = customer(cluster, f"clock {seconds:+d}", CREDIT)
     # An id says when its gateway made it.
     wrong = int(asker.ask(first).generation.split("-")[1]) - time.time()
     assert abs(wrong - seconds) < LATE_SECONDS, f"the gateway's clock is {wrong:.0f} s wrong instead of {seconds}: the library does not reach it"
@@ -97,7 +100,7 @@ def one_clock(cluster: Cluster, harm: Harm, library: str, seconds: int) -> str:
     whole = charge_nanos(UNEVEN, completion=CHUNKS)
     expected = {told.generation: [whole if told.body.startswith((b"data:", b":")) else CENT_NANOS] for told in asker.told}
     assert charges == expected, f"charged {sum(map(len, charges.values()))} times for {len(expected)} requests"
-    assert nanos(done["balance"]) == 20 * 10**9 - sum(sum(each) for each in expected.values()), done
+    assert nanos(done["balance"]) == nanos(CREDIT) - sum(sum(each) for each in expected.values()), done
     ages = ages_of(harm, account, position)
     assert len(ages) == len(charges), f"{len(ages)} events for {len(charges)} charges"
     # The books and statistics say what the gateway's clock said; nobody may be further off than that clock is.
@@ -112,7 +115,7 @@ def one_clock(cluster: Cluster, harm: Harm, library: str, seconds: int) -> str:
 
 
 def ask_on(asker, url: str, stop: threading.Event) -> None:
-    while not stop.is_set():
+    while not stop.wait(PAUSE_SECONDS):
         asker.ask(url)
 
 
