@@ -10,7 +10,11 @@ source scripts/tools.sh
 
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
 wanted=("$@")
-passed=() failed=() skipped=()
+passed=() failed=()
+logs="$(mktemp -d)"
+trap 'rm -rf "$logs"' EXIT
+# How many of a failed stage's last lines are printed once more at the end, where they are looked for.
+LAST_LINES=12
 
 # stage NAME COMMAND…: runs it unless other stages were asked for, remembers how it ended.
 stage() {
@@ -18,10 +22,13 @@ stage() {
     shift
     if ((${#wanted[@]})) && [[ " ${wanted[*]} " != *" $name "* ]]; then return 0; fi
     printf '\n==> %s\n' "$name"
-    if "$@"; then
+    # Not a pipe: whatever a stage left running would keep it open.
+    : >"$logs/$name"
+    if "$@" > >(tee "$logs/$name") 2>&1; then
         passed+=("$name ($((SECONDS - begin)) s)")
     else
-        failed+=("$name ($((SECONDS - begin)) s)")
+        failed+=("$name")
+        printf 'FAILED   %s (%s s)\n' "$name" "$((SECONDS - begin))"
     fi
 }
 
@@ -46,10 +53,7 @@ doc_test() { cargo test --workspace --doc --quiet; }
 # The suites under tests/ drive the built executable; each says in its own run.sh what it needs.
 # With the tests beside them their dependencies have the same features, and are not compiled anew.
 binary() { cargo build --workspace --bins --tests; }
-suite() {
-    local run="tests/$1/run.sh"
-    if [[ -f $run ]]; then bash "$run"; else printf '%s does not exist\n' "$run" && skipped+=("$1"); fi
-}
+suite() { bash "tests/$1/run.sh"; }
 
 # The web app on the built executable, in Debian's Chromium; bounded, so that a hung browser is a failure and no standstill.
 browser() {
@@ -82,11 +86,16 @@ stage distributed suite distributed
 stage statistics-distributed env TEST_SHAPE=distributed bash tests/statistics/run.sh
 stage sdk-distributed env TEST_SHAPE=distributed bash tests/sdk/run.sh
 
+# What the last stage printed may still be on its way.
+sleep 0.3
 printf '\n==> summary\n'
 for name in ${passed[@]+"${passed[@]}"}; do printf 'passed   %s\n' "$name"; done
-for name in ${skipped[@]+"${skipped[@]}"}; do printf 'skipped  %s\n' "$name"; done
 for name in ${failed[@]+"${failed[@]}"}; do printf 'FAILED   %s\n' "$name"; done
 printf 'stages: %d passed, %d failed\n' "${#passed[@]}" "${#failed[@]}"
+for name in ${failed[@]+"${failed[@]}"}; do
+    printf '\n==> the last lines of %s\n' "$name"
+    tail -n "$LAST_LINES" "$logs/$name" | cut -c1-600
+done
 if ((${#passed[@]} + ${#failed[@]} == 0)); then
     printf 'no such stage: %s\n' "${wanted[*]}" >&2
     exit 2

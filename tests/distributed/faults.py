@@ -94,12 +94,15 @@ class Elsewhere:
 def fault_round(cluster: Cluster, books: Books, fault, seed: int) -> None:
     rng = random.Random(seed)
     traffic = Tolerant(cluster.tollgate, books.customers, seed, clients=8).start()
-    time.sleep(rng.uniform(0.5, 1.5))
-    fault(rng)
-    time.sleep(rng.uniform(0.5, 1.5))
-    cluster.tollgate.wait_ready()
-    time.sleep(0.5)
-    traffic.stop.set()
+    try:
+        time.sleep(rng.uniform(0.5, 1.5))
+        fault(rng)
+        time.sleep(rng.uniform(0.5, 1.5))
+        cluster.tollgate.wait_ready()
+        time.sleep(0.5)
+    finally:
+        # Clients that go on asking would keep a run that has failed from ending.
+        traffic.stop.set()
     traffic.join()
     for customer in books.customers:
         cluster.tollgate.idle_account(customer.account, IDLE_SECONDS)

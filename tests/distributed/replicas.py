@@ -102,14 +102,14 @@ class ReplicaHarm:
         cluster.start_server(spare)
         victim = rng.choice(broker.NAMES)
         self.take_out(victim)
-        self.replicated(f"{spare} stands in for {victim}")
+        self.replicated(f"{spare} stands in for {victim}", without=victim)
         leader = self.stream_leader()
         cluster.kill_server(leader)
         self.books_go_on(f"with {spare}, without {victim} and {leader}")
         cluster.start_server(leader)
         self.replicated(f"{leader} is back")
         self.take_out(spare)
-        self.replicated(f"{victim} is back")
+        self.replicated(f"{victim} is back", without=spare)
         # Else the cluster would go on counting it, and stand still when the next one of four is killed.
         self.ask("$JS.API.SERVER.REMOVE", {"peer": spare}, broker.SYSTEM)
         cluster.kill_server(spare)
@@ -154,15 +154,20 @@ class ReplicaHarm:
         self.cluster.until(is_known, "the stream has a leader", GO_ON_SECONDS)
         return found[-1]
 
-    def replicated(self, what: str) -> None:
-        """Three servers have everything."""
+    def replicated(self, what: str, without: str | None = None) -> None:
+        """Three servers have everything, and one that was taken out is none of them: a moment after that it still is."""
+        caught_up: set[str] = set()
 
         def is_so() -> bool:
             state = self.stream_cluster()
             others = state.get("replicas") or []
+            # One that was just taken in is named before it votes; only what it acknowledged makes it current.
+            caught_up.update(one["name"] for one in others if one.get("current"))
             # While traffic goes on, a follower may be a few events behind whenever it is looked at.
             near = [one for one in others if (one.get("current") or one.get("lag", 0) <= 20) and not one.get("offline") and one["active"] < 10**10]
-            return bool(state.get("leader")) and len(near) == len(others) == 2
+            names = {one["name"] for one in others}
+            is_out = without not in names | {state.get("leader")}
+            return bool(state.get("leader")) and len(near) == len(others) == 2 and caught_up >= names and is_out
 
         self.cluster.until(is_so, what, REPLICATED_SECONDS)
 

@@ -2,7 +2,7 @@
 //!
 //! Most of them ask a model. They go straight to their handler: every layer of a router of many routes is cloned and
 //! boxed for each request, which is a sixth of what a chat completion costs here. Their answers have what the router's
-//! layers would have added; whatever else comes in is the router's.
+//! layers would have added, but for headers that bind pages; whatever else comes in is the router's.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -92,7 +92,7 @@ impl Inference {
             InferenceRoute::Responses => read_left_over(request, |request| responses::create_response(app, request)).await,
             InferenceRoute::Embeddings => read_left_over(request, |request| embeddings::create_embeddings(app, request)).await,
         };
-        self.headers.add_to(cors::add_to(response))
+        self.headers.add_to_data(cors::add_to(response))
     }
 }
 

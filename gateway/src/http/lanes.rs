@@ -44,7 +44,7 @@ struct Lane {
 }
 
 /// One connection among those of its lane, until it is dropped.
-struct Open(Arc<AtomicUsize>);
+pub(super) struct Open(Arc<AtomicUsize>);
 
 impl Lanes {
     /// Starts a thread for each of the works. They end after `stop`, once their connections and requests have.
@@ -108,11 +108,7 @@ async fn run(mut waiting: mpsc::Receiver<(StdTcpStream, Open)>, work: LaneWork, 
         let Some((stream, open)) = next else { break };
         match TcpStream::from_std(stream) {
             Ok(stream) => {
-                let served = serve_connection(stream, work.entrance.clone(), stop.clone());
-                connections.spawn(async move {
-                    served.await;
-                    drop(open);
-                });
+                connections.spawn(serve_connection(stream, work.entrance.clone(), stop.clone(), open));
             }
             Err(error) => tracing::warn!(error = %error, "a connection could not be served"),
         }

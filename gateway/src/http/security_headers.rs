@@ -15,29 +15,42 @@ const MACHINE: HeaderValue = HeaderValue::from_static(
 
 /// What every answer has.
 #[derive(Debug, Clone)]
-pub struct SecurityHeaders(Vec<(HeaderName, HeaderValue)>);
+pub struct SecurityHeaders {
+    all: Vec<(HeaderName, HeaderValue)>,
+    /// How many of them, from the first on, concern what is no page.
+    of_data: usize,
+}
 
 impl SecurityHeaders {
     /// Where browsers come by https, they never come otherwise again.
     pub fn new(public_url: &str) -> Self {
-        let mut headers = vec![
-            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        let mut all = vec![(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")), (CONTENT_SECURITY_POLICY, DATA_POLICY)];
+        if public_url.starts_with("https://") {
+            all.push((STRICT_TRANSPORT_SECURITY, HTTPS_ONLY));
+        }
+        let of_data = all.len();
+        all.extend([
             (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-            (CONTENT_SECURITY_POLICY, DATA_POLICY),
             // A page that opened ours, or that ours opens, cannot reach into it.
             (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
             (HeaderName::from_static("permissions-policy"), MACHINE),
-        ];
-        if public_url.starts_with("https://") {
-            headers.push((STRICT_TRANSPORT_SECURITY, HTTPS_ONLY));
-        }
-        Self(headers)
+        ]);
+        Self { all, of_data }
     }
 
-    pub fn add_to<B>(&self, mut response: Response<B>) -> Response<B> {
-        for (name, value) in &self.0 {
-            response.headers_mut().entry(name).or_insert_with(|| value.clone());
-        }
-        response
+    pub fn add_to<B>(&self, response: Response<B>) -> Response<B> {
+        add(&self.all, response)
     }
+
+    /// Of an answer that is data wherever it is opened: what binds pages only would be sent with every completion for nothing.
+    pub fn add_to_data<B>(&self, response: Response<B>) -> Response<B> {
+        add(&self.all[..self.of_data], response)
+    }
+}
+
+fn add<B>(headers: &[(HeaderName, HeaderValue)], mut response: Response<B>) -> Response<B> {
+    for (name, value) in headers {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response
 }

@@ -3,7 +3,8 @@
 //! `axum::serve` leaves Nagle's algorithm on and has no header timeout; both matter to a gateway, so
 //! connections are served through hyper directly. [`super::lanes`] spreads them over threads.
 
-use std::pin::Pin;
+use std::ops::DerefMut;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -11,7 +12,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::entrance::Entrance;
+use super::entrance::{ConnectionEntrance, Entrance};
+use super::lanes::Open;
 use super::peer::PeerAddress;
 
 /// A client has this long to send its request's head.
@@ -42,19 +44,20 @@ pub(super) async fn accept(listener: &TcpListener, stop: &CancellationToken) -> 
 }
 
 /// Serves one connection to its end; after `stop` it finishes the requests it carries and closes.
-pub(super) async fn serve_connection(stream: TcpStream, entrance: Entrance, stop: CancellationToken) {
+///
+/// The connection is pinned where it is made: a future that takes it as an argument would keep room for it twice.
+pub(super) async fn serve_connection(stream: TcpStream, entrance: Entrance, stop: CancellationToken, _open: Open) {
     let peer = stream.peer_addr().ok().map(PeerAddress);
     let service = entrance.of(peer);
     match first_bytes(&stream, &stop).await {
         Some(first) if first == HTTP2_BEGINNING => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
             builder.timer(TokioTimer::new());
-            Box::pin(drive(builder.serve_connection(TokioIo::new(stream), service), http2::Connection::graceful_shutdown, stop)).await;
+            let connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+            Box::pin(drive(connection, http2::Connection::graceful_shutdown, stop)).await;
         }
         Some(_) => {
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-            let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let connection = pin!(http1(TokioIo::new(stream), service));
             drive(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await;
         }
         None => {}
@@ -74,8 +77,17 @@ async fn first_bytes(stream: &TcpStream, stop: &CancellationToken) -> Option<[u8
     }
 }
 
-async fn drive<C: Future<Output = hyper::Result<()>>>(connection: C, shut_down: fn(Pin<&mut C>), stop: CancellationToken) {
-    tokio::pin!(connection);
+fn http1(stream: TokioIo<TcpStream>, service: ConnectionEntrance) -> http1::UpgradeableConnection<TokioIo<TcpStream>, ConnectionEntrance> {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.serve_connection(stream, service).with_upgrades()
+}
+
+async fn drive<P, C>(mut connection: Pin<P>, shut_down: fn(Pin<&mut C>), stop: CancellationToken)
+where
+    P: DerefMut<Target = C>,
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut stopping = false;
     loop {
         tokio::select! {

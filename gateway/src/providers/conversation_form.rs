@@ -8,7 +8,8 @@ use super::tool_ids::ToolIds;
 pub struct ConversationForm {
     pub thoughts: ThoughtForm,
     pub tool_ids: ToolIds,
-    /// Members of the model's messages, and of its calls, that it refuses: other providers write them into their answers.
+    /// Members of the model's messages, of its calls and of their functions, that it refuses: other providers write them into their
+    /// answers, or client libraries into what they make of them.
     pub left_out: &'static [&'static str],
     /// It refuses what says nothing: members that are null or empty, and a turn of the model without a word or a call.
     pub is_strict: bool,
@@ -45,14 +46,27 @@ impl ConversationForm {
     /// Of who checks every member of a message.
     pub const STRICT: Self = Self {
         thoughts: ThoughtForm::Nothing,
-        left_out: &["refusal", "annotations", "images", "audio", "extra_content", "index"],
+        left_out: &[
+            "refusal",
+            "annotations",
+            "images",
+            "audio",
+            "extra_content",
+            "index",
+            "parsed",
+            "parsed_arguments",
+            "provider_specific_fields",
+        ],
         is_strict: true,
         ..Self::AS_WRITTEN
     };
 
     /// OpenAI's own: it takes back what its own models answer with.
-    pub const OPENAI: Self =
-        Self { tool_ids: ToolIds::Short, left_out: &["annotations", "images", "extra_content", "index"], ..Self::STRICT };
+    pub const OPENAI: Self = Self {
+        tool_ids: ToolIds::Short,
+        left_out: &["annotations", "images", "extra_content", "index", "parsed", "parsed_arguments", "provider_specific_fields"],
+        ..Self::STRICT
+    };
 
     pub const MISTRAL: Self = Self { tool_ids: ToolIds::Nine, has_model_answer_tools: true, ..Self::STRICT };
 

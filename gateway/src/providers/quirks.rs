@@ -34,6 +34,8 @@ pub enum ReasoningForm {
     Object,
     /// `reasoning_effort`: a word. A `reasoning` object is translated.
     Effort,
+    /// `thinking`, which is on or off, and `reasoning_effort` beside it where it is on. A `reasoning` object is translated.
+    Switch,
     /// It decides itself, and refuses to be told.
     Nothing,
 }
@@ -70,7 +72,7 @@ const HOSTS: [(&str, Quirks); 25] = [
     ("api.cerebras.ai", Quirks { conversation: ConversationForm::CEREBRAS, ..STRICT }),
     (
         "api.deepseek.com",
-        Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Nothing, conversation: ConversationForm::DEEPSEEK, ..STRICT },
+        Quirks { cap_name: Some("max_tokens"), reasoning: ReasoningForm::Switch, conversation: ConversationForm::DEEPSEEK, ..STRICT },
     ),
     ("api.featherless.ai", GENERATES_ON),
     ("api.fireworks.ai", Quirks { reasoning: ReasoningForm::Effort, ..USUAL }),

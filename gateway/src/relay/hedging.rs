@@ -20,8 +20,14 @@ use crate::providers::stops_on_disconnect;
 use crate::routing::health::observe;
 use crate::settlement::OpenRequest;
 
-/// A stream that has begun.
-pub(super) type Found = (Answered, Frames);
+/// A stream that has begun. Boxed once: it is handed from one future to the next, and each would keep room for it.
+pub(super) type Found = Box<Begin>;
+
+/// Who answers, and what of it has come.
+pub(super) struct Begin {
+    pub answered: Answered,
+    pub frames: Frames,
+}
 
 /// What names a request's answer, whoever gives it.
 #[derive(Clone, Copy)]

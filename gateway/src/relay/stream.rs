@@ -22,7 +22,7 @@ use super::calling::{Answered, Begun, Caller, Failed};
 use super::client_side::{ClientBody, ClientStream};
 use super::ending::{Asked, Outcome, end, end_left, end_unanswered, spool_failed};
 use super::frames::{Frames, StreamEnd};
-use super::hedging::{Found, Names, first_of_two};
+use super::hedging::{Begin, Found, Names, first_of_two};
 use super::metered::measure;
 use super::run::Reply;
 use crate::http::error::{ApiError, ErrorType};
@@ -43,68 +43,87 @@ const LAST_BYTES_TIMEOUT: Duration = Duration::from_millis(500);
 const LATE_USAGE_TIMEOUT: Duration = Duration::from_secs(2);
 const LATE_USAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// Finds an endpoint, relays its stream and settles.
-pub async fn relay(mut attempts: Attempts<'_>, mut open: OpenRequest, reply: &mut Reply) -> Result<(), ApiError> {
-    let mut client = Client::new(&attempts.caller.app.options, reply, open.take_accepted());
-    let period = HOUSEKEEPING_PERIOD.min(attempts.caller.app.options.keep_alive_interval).max(HOUSEKEEPING_PERIOD_MIN);
-    let mut tick = tokio::time::interval_at(Instant::now() + period, period);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let found = find_first_frame(&mut attempts, &mut open, &mut client, &mut tick).await;
-    let (answered, frames) = match found {
-        Ok(found) => found,
-        Err(_) if attempts.listener.has_left() => {
-            Box::pin(end_left(open, &mut attempts)).await;
-            return Ok(());
-        }
-        Err(error) => {
-            let (id, created, model) = (open.id(), created(&open), open.record.model.clone());
-            let error = Box::pin(end_unanswered(open, &mut attempts, error)).await;
-            let rewriter = ChunkRewriter::new(&AnswerIdentity { id, created, model: &model, provider: "" });
-            return Box::pin(client.fail(&rewriter, error)).await;
-        }
-    };
-    note_first_token(&mut open, attempts.caller.received);
-    client.reply.provider = Some(Arc::clone(&answered.endpoint.channel.provider_name));
-    if let Err(error) = client.begin().await {
-        // The accepted record may not be durable: nothing may leave.
-        return Err(Box::pin(end_unanswered(open, &mut attempts, error)).await);
-    }
-    // Boxed, like what comes before and after it: an open stream shall take no more memory than relaying needs.
-    let mut relay = Box::new(Relay { attempts: &mut attempts, open, answered, frames, client, tick });
-    let outcome = relay.run().await;
-    Box::pin(relay.finish(outcome)).await;
-    Ok(())
+/// Finds an endpoint, relays its stream and settles. No `async fn`: that would keep room for its arguments.
+pub fn relay<'a>(attempts: Attempts<'a>, open: OpenRequest, reply: &'a mut Reply) -> impl Future<Output = Result<(), ApiError>> {
+    Opening::new(attempts, open, reply).relay()
 }
 
-/// Phase one: attempts until a frame has come that is no error.
-async fn find_first_frame(
-    attempts: &mut Attempts<'_>,
-    open: &mut OpenRequest,
-    client: &mut Client<'_>,
-    tick: &mut Interval,
-) -> Result<Found, ApiError> {
-    let abort = open.abort.clone();
-    let keep_alive_interval = attempts.caller.app.options.keep_alive_interval;
-    let mut silent_since = Instant::now();
-    let listener = Arc::clone(&attempts.listener);
-    let mut search = Box::pin(search(attempts, open));
-    loop {
-        tokio::select! {
-            biased;
-            found = &mut search => return found,
-            () = abort.cancelled() => return Err(stopped_error()),
-            // Elsewhere what is under way goes on, because it will be billed to us; nothing else is begun.
-            () = client.gone(), if !listener.has_left() => if listener.leave() {
-                return Err(client_left());
-            },
-            _ = tick.tick() => {
-                if silent_since.elapsed() >= keep_alive_interval {
-                    client.begin().await?;
-                    client.stream.send(Bytes::from_static(KEEP_ALIVE)).await;
-                    silent_since = Instant::now();
+/// A stream until its first frame, and what is needed of it beyond. **In one place that does not move**: thousands are open
+/// at once, and a future keeps room for whatever is handed through it.
+struct Opening<'a, 'b> {
+    attempts: Attempts<'b>,
+    open: OpenRequest,
+    client: Client<'a>,
+    tick: Interval,
+}
+
+impl<'a, 'b> Opening<'a, 'b> {
+    fn new(attempts: Attempts<'b>, mut open: OpenRequest, reply: &'a mut Reply) -> Box<Self> {
+        let options = &attempts.caller.app.options;
+        let client = Client::new(options, reply, open.take_accepted());
+        let period = HOUSEKEEPING_PERIOD.min(options.keep_alive_interval).max(HOUSEKEEPING_PERIOD_MIN);
+        let mut tick = tokio::time::interval_at(Instant::now() + period, period);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Box::new(Self { attempts, open, client, tick })
+    }
+
+    async fn relay(mut self: Box<Self>) -> Result<(), ApiError> {
+        let begin = match self.find_first_frame().await {
+            Ok(begin) => begin,
+            Err(error) => return Box::pin(self.end_unanswered(error)).await,
+        };
+        note_first_token(&mut self.open, self.attempts.caller.received);
+        self.client.reply.provider = Some(Arc::clone(&begin.answered.endpoint.channel.provider_name));
+        if let Err(error) = self.client.begin().await {
+            // The accepted record may not be durable: nothing may leave.
+            let Self { mut attempts, open, .. } = *self;
+            return Err(Box::pin(end_unanswered(open, &mut attempts, error)).await);
+        }
+        let mut relay = Relay { opening: self, begin };
+        let outcome = relay.run().await;
+        Box::pin(relay.finish(outcome)).await;
+        Ok(())
+    }
+
+    /// Phase one: attempts until a frame has come that is no error.
+    async fn find_first_frame(&mut self) -> Result<Found, ApiError> {
+        let Self { attempts, open, client, tick } = self;
+        let abort = open.abort.clone();
+        let keep_alive_interval = attempts.caller.app.options.keep_alive_interval;
+        let mut silent_since = Instant::now();
+        let listener = Arc::clone(&attempts.listener);
+        let mut search = Box::pin(search(attempts, open));
+        loop {
+            tokio::select! {
+                biased;
+                found = &mut search => return found,
+                () = abort.cancelled() => return Err(stopped_error()),
+                // Elsewhere what is under way goes on, because it will be billed to us; nothing else is begun.
+                () = client.gone(), if !listener.has_left() => if listener.leave() {
+                    return Err(client_left());
+                },
+                _ = tick.tick() => {
+                    if silent_since.elapsed() >= keep_alive_interval {
+                        client.begin().await?;
+                        client.stream.send(Bytes::from_static(KEEP_ALIVE)).await;
+                        silent_since = Instant::now();
+                    }
                 }
             }
         }
+    }
+
+    /// Nothing was answered, or nobody waits for it any more.
+    async fn end_unanswered(self: Box<Self>, error: ApiError) -> Result<(), ApiError> {
+        let Self { mut attempts, open, client, .. } = *self;
+        if attempts.listener.has_left() {
+            end_left(open, &mut attempts).await;
+            return Ok(());
+        }
+        let (id, created, model) = (open.id(), created(&open), open.record.model.clone());
+        let error = end_unanswered(open, &mut attempts, error).await;
+        let rewriter = ChunkRewriter::new(&AnswerIdentity { id, created, model: &model, provider: "" });
+        client.fail(&rewriter, error).await
     }
 }
 
@@ -117,9 +136,10 @@ async fn search(attempts: &mut Attempts<'_>, open: &mut OpenRequest) -> Result<F
             Some(at) => first_of_two(attempts, open, names, (begun, at)).await?,
         };
         match found {
-            Ok((answered, frames)) => {
+            Ok(begin) => {
+                let answered = &begin.answered;
                 observe::began(&answered.endpoint, answered.pass.key, answered.ttft_ms, Timestamp::now());
-                return Ok((answered, frames));
+                return Ok(begin);
             }
             Err(failed) => attempts.fail(*failed)?,
         }
@@ -135,7 +155,7 @@ pub(super) async fn begin_stream(caller: Caller<'_>, names: Names, begun: Begun)
     match first_frame(caller, &mut answered, &mut frames).await {
         Ok(()) => {
             answered.ttft_ms = Some(u64::try_from(answered.started.elapsed().as_millis()).unwrap_or(u64::MAX));
-            Ok((answered, frames))
+            Ok(Box::new(Begin { answered, frames }))
         }
         Err(error) => Err(answered.failed(error)),
     }
@@ -168,28 +188,24 @@ async fn first_frame(caller: Caller<'_>, answered: &mut Answered, frames: &mut F
 
 /// Phase two: one endpoint's stream.
 struct Relay<'a, 'b> {
-    attempts: &'a mut Attempts<'b>,
-    open: OpenRequest,
-    answered: Answered,
-    frames: Frames,
-    client: Client<'a>,
-    tick: Interval,
+    opening: Box<Opening<'a, 'b>>,
+    begin: Found,
 }
 
 impl Relay<'_, '_> {
     /// Relays until the stream ends, and says how.
     async fn run(&mut self) -> Outcome {
-        let (caller, endpoint, started) = (self.attempts.caller, &self.answered.endpoint, self.answered.started);
+        let (caller, endpoint, started) = (self.opening.attempts.caller, &self.begin.answered.endpoint, self.begin.answered.started);
         let mut clocks = Clocks::start(caller.attempt_deadline(endpoint, started), caller.idle_timeout(endpoint));
         let mut raise_at = self.raise_at();
-        let abort = self.open.abort.clone();
+        let abort = self.opening.open.abort.clone();
         let aborted = abort.cancelled();
-        let left = self.client.left();
+        let left = self.opening.client.left();
         tokio::pin!(aborted, left);
         loop {
-            if let Some(piece) = self.frames.take_output() {
+            if let Some(piece) = self.begin.frames.take_output() {
                 clocks.spoke();
-                if !self.client.send(piece).await {
+                if !self.opening.client.send(piece).await {
                     return self.client_left().await;
                 }
                 // While the client did not read, nothing was asked of the provider: that silence is not the provider's.
@@ -198,12 +214,12 @@ impl Relay<'_, '_> {
                     self.checkpoint();
                 }
             }
-            match self.frames.take_end() {
+            match self.begin.frames.take_end() {
                 Some(StreamEnd::Complete) => return Outcome::Completed,
                 Some(StreamEnd::Broken(error)) => return Outcome::Broken(error.to_api_error()),
                 None => {}
             }
-            if self.frames.meter.output_tokens_about() >= raise_at {
+            if self.begin.frames.meter.output_tokens_about() >= raise_at {
                 if !self.raise_hold().await {
                     return Outcome::BalanceSpent;
                 }
@@ -213,46 +229,47 @@ impl Relay<'_, '_> {
                 biased;
                 () = &mut aborted => return Outcome::Broken(stopped_error()),
                 () = &mut left => return self.client_left().await,
-                _ = self.tick.tick() => {
+                _ = self.opening.tick.tick() => {
                     if let Some(error) = clocks.overdue() {
                         return Outcome::Broken(error);
                     }
                     if clocks.is_silent(&caller.app.options) {
                         clocks.spoke();
-                        self.client.send(Bytes::from_static(KEEP_ALIVE)).await;
+                        self.opening.client.send(Bytes::from_static(KEEP_ALIVE)).await;
                     }
                     if clocks.is_checkpoint_due(&caller.app.options) {
                         self.checkpoint();
                     }
                 }
-                chunk = self.answered.answer.body.chunk() => match chunk {
+                chunk = self.begin.answered.answer.body.chunk() => match chunk {
                     Ok(Some(chunk)) => {
                         clocks.heard();
-                        self.frames.push(chunk);
+                        self.begin.frames.push(chunk);
                     }
-                    Ok(None) => self.frames.end_of_body(),
-                    Err(_) => self.frames.broken(),
+                    Ok(None) => self.begin.frames.end_of_body(),
+                    Err(_) => self.begin.frames.broken(),
                 },
             }
         }
     }
 
     /// Settles, then lets the frames leave that tell of the end.
-    async fn finish(mut self: Box<Self>, outcome: Outcome) {
-        if matches!(outcome, Outcome::Completed) && self.frames.meter.measure().is_none() {
+    async fn finish(mut self, outcome: Outcome) {
+        if matches!(outcome, Outcome::Completed) && self.begin.frames.meter.measure().is_none() {
             self.read_on(LATE_USAGE_TIMEOUT, LATE_USAGE_BYTES_MAX).await;
         }
         if matches!(outcome, Outcome::Broken(_)) {
-            self.frames.meter.fail();
+            self.begin.frames.meter.fail();
         }
-        let Self { attempts, open, answered, mut frames, mut client, .. } = *self;
+        let Opening { mut attempts, open, mut client, .. } = *self.opening;
+        let Begin { answered, mut frames } = *self.begin;
         let Answered { endpoint, answer, started, ttft_ms, output_tokens_cap, pass: _pass, .. } = answered;
         let asked = Asked { endpoint: &endpoint, started, ttft_ms, output_tokens_cap };
         // An upstream that is not wanted any more is hung up on before anything else is waited for.
         let body = matches!(outcome, Outcome::Completed).then_some(answer.body);
         let mut last = frames.take_held_back();
         let metered = measure(frames.meter, attempts.caller.request).await;
-        match end(open, attempts, asked, outcome, metered).await {
+        match end(open, &mut attempts, asked, outcome, metered).await {
             Ok(ended) => ended.write_last_frames(&frames.rewriter, attempts.caller.app.options.usage_chunk_choices, &mut last),
             Err(error) => {
                 // The held back frames stay here: the client must not hold a complete, unbilled answer.
@@ -272,8 +289,8 @@ impl Relay<'_, '_> {
     /// on, within bounds, because all of it will be billed to us.
     async fn client_left(&mut self) -> Outcome {
         metrics::counter!(CLIENTS_LEFT_TOTAL).increment(1);
-        if !stops_on_disconnect(&self.answered.endpoint.channel) {
-            let options = &self.attempts.caller.app.options;
+        if !stops_on_disconnect(&self.begin.answered.endpoint.channel) {
+            let options = &self.opening.attempts.caller.app.options;
             self.read_on(options.drain_timeout, options.drain_bytes_max).await;
         }
         Outcome::ClientLeft
@@ -283,40 +300,40 @@ impl Relay<'_, '_> {
     async fn read_on(&mut self, timeout: Duration, bytes_max: usize) {
         let deadline = Instant::now() + timeout;
         let mut bytes = 0;
-        while bytes < bytes_max && !(self.frames.has_ended() && self.frames.meter.measure().is_some()) {
-            match tokio::time::timeout_at(deadline, self.answered.answer.body.chunk()).await {
+        while bytes < bytes_max && !(self.begin.frames.has_ended() && self.begin.frames.meter.measure().is_some()) {
+            match tokio::time::timeout_at(deadline, self.begin.answered.answer.body.chunk()).await {
                 Ok(Ok(Some(chunk))) => {
                     bytes += chunk.len();
-                    self.frames.push(chunk);
-                    self.frames.take_output();
+                    self.begin.frames.push(chunk);
+                    self.begin.frames.take_output();
                 }
-                Ok(Ok(None)) => return self.frames.end_of_body(),
+                Ok(Ok(None)) => return self.begin.frames.end_of_body(),
                 Ok(Err(_)) | Err(_) => return,
             }
         }
     }
 
     fn checkpoint(&self) {
-        let endpoint = &self.answered.endpoint;
-        self.open.checkpoint(&ProgressRecord {
+        let endpoint = &self.begin.answered.endpoint;
+        self.opening.open.checkpoint(&ProgressRecord {
             channel: endpoint.channel.name.to_string(),
-            completion_tokens: self.frames.meter.output_tokens_about(),
+            completion_tokens: self.begin.frames.meter.output_tokens_about(),
             model: endpoint.model.to_string(),
             price_version: endpoint.price.id.to_string(),
-            prompt_tokens: self.attempts.prompt_tokens_expected,
+            prompt_tokens: self.opening.attempts.prompt_tokens_expected,
             provider: endpoint.channel.provider_name.to_string(),
         });
     }
 
     /// From how many output tokens on the hold has to be raised.
     fn raise_at(&self) -> u64 {
-        self.answered.estimate.raise_at(self.open.record.hold_nanos)
+        self.begin.answered.estimate.raise_at(self.opening.open.record.hold_nanos)
     }
 
     /// False when the balance has no more.
     async fn raise_hold(&mut self) -> bool {
-        let raised = self.answered.estimate.raised(self.open.record.hold_nanos);
-        self.open.resize(raised).await
+        let raised = self.begin.answered.estimate.raised(self.opening.open.record.hold_nanos);
+        self.opening.open.resize(raised).await
     }
 }
 

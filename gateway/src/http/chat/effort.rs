@@ -39,6 +39,38 @@ pub(super) fn push_effort(body: &mut Vec<u8>, request: &ChatRequest<'_>, model: 
     push_word(body, efforts.nearest(wanted));
 }
 
+/// Writes `thinking` and `reasoning_effort` as DeepSeek takes them: off or on, and with one of three words. Nothing where the request
+/// says nothing of it, or has a `thinking` of its own.
+pub(super) fn push_switch(body: &mut Vec<u8>, request: &ChatRequest<'_>) {
+    let asked: Reasoning<'_> = request.member("reasoning").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let given = |raw: &&RawValue| raw.get() != "null";
+    let effort = request.member("reasoning_effort").filter(given).or(asked.effort.filter(given));
+    let word: Option<String> = effort.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let budget = || asked.max_tokens.map(|tokens| word_for_budget(tokens, request.output_tokens_cap));
+    let word = word.as_deref().or_else(budget);
+    let is_on = match word {
+        Some(word) => Some(word != "none" && asked.enabled != Some(false)),
+        None => asked.enabled,
+    };
+    let Some(is_on) = is_on else { return };
+    if request.member("thinking").is_none() {
+        let kind = if is_on { "enabled" } else { "disabled" };
+        body.extend_from_slice(format!(",\"thinking\":{{\"type\":\"{kind}\"}}").as_bytes());
+    }
+    if is_on {
+        push_word(body, word.map(of_three));
+    }
+}
+
+/// The word of DeepSeek's that comes nearest, as it maps those of others itself.
+fn of_three(word: &str) -> &'static str {
+    match word {
+        "minimal" | "low" => "low",
+        "max" => "max",
+        _ => MOST,
+    }
+}
+
 /// A word as the model takes it; what is no word as it is.
 fn push(body: &mut Vec<u8>, effort: &RawValue, efforts: Option<Efforts>) {
     let word: Option<String> = serde_json::from_str(effort.get()).ok();
@@ -88,6 +120,28 @@ mod tests {
             push_effort(&mut body, &request, model);
             let wanted = told.map_or(String::new(), |word| format!(",\"reasoning_effort\":\"{word}\""));
             assert_eq!(String::from_utf8(body).unwrap(), wanted, "{model} {asked}");
+        }
+    }
+    #[test]
+    fn deepseek_is_told_by_a_switch_and_one_of_three_words() {
+        for (asked, told) in [
+            (r#""reasoning":{"enabled":false}"#, r#","thinking":{"type":"disabled"}"#),
+            (r#""reasoning":{"enabled":true}"#, r#","thinking":{"type":"enabled"}"#),
+            (r#""reasoning":{"effort":"none"}"#, r#","thinking":{"type":"disabled"}"#),
+            (r#""reasoning":{"effort":"medium"}"#, r#","thinking":{"type":"enabled"},"reasoning_effort":"high""#),
+            (r#""reasoning":{"max_tokens":2000}"#, r#","thinking":{"type":"enabled"},"reasoning_effort":"low""#),
+            (r#""reasoning":{"max_tokens":2000,"enabled":false}"#, r#","thinking":{"type":"disabled"}"#),
+            (r#""reasoning_effort":"max""#, r#","thinking":{"type":"enabled"},"reasoning_effort":"max""#),
+            (r#""reasoning_effort":"none""#, r#","thinking":{"type":"disabled"}"#),
+            (r#""reasoning":{"exclude":true}"#, ""),
+            (r#""reasoning":null,"reasoning_effort":null"#, ""),
+            (r#""thinking":{"type":"disabled"},"reasoning":{"enabled":false}"#, ""),
+        ] {
+            let request = format!(r#"{{"messages":[{{"role":"user"}}],{asked}}}"#);
+            let request = ChatRequest::parse(request.as_bytes(), 32).unwrap();
+            let mut body = Vec::new();
+            push_switch(&mut body, &request);
+            assert_eq!(String::from_utf8(body).unwrap(), told, "{asked}");
         }
     }
 }

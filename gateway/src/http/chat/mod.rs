@@ -100,7 +100,7 @@ pub async fn begin(
     // A minute may have passed: a request begun after shutdown has waited for the others would be cut off.
     app.readiness.check()?;
     let Inbound { body, native, dialect, kind } = translate(body)?;
-    let job = ChatJob {
+    let job = Box::new(ChatJob {
         key,
         body,
         native,
@@ -114,7 +114,7 @@ pub async fn begin(
         app_url: attribution(&head.headers, &["http-referer", "referer"]),
         user_agent: user_agent(&head.headers),
         place,
-    };
+    });
     // Headers are slices of the connection's read buffer; waiting must not keep it.
     drop(head);
     let (reply, answer) = oneshot::channel();

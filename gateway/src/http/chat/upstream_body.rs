@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::effort::push_effort;
+use super::effort::{push_effort, push_switch};
 use super::request::{ChatRequest, whole_number};
 use super::upstream_messages::{Without, push_messages, push_without};
 use crate::providers::{Quirks, ReasoningForm};
@@ -99,8 +99,10 @@ pub fn upstream_body(request: &ChatRequest<'_>, form: UpstreamForm<'_>) -> Bytes
             body.extend_from_slice(format!(",\"{name}\":{cap}").as_bytes());
         }
     }
-    if quirks.reasoning == ReasoningForm::Effort {
-        push_effort(&mut body, request, model);
+    match quirks.reasoning {
+        ReasoningForm::Effort => push_effort(&mut body, request, model),
+        ReasoningForm::Switch => push_switch(&mut body, request),
+        ReasoningForm::Object | ReasoningForm::Nothing => {}
     }
     if request.stream && quirks.stream_options {
         push_stream_options(&mut body, request.member("stream_options"));

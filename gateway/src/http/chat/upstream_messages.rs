@@ -236,7 +236,11 @@ impl Writer<'_> {
             }
             object.name(self.body, member.key.quoted().of_str(call));
             let value = member.value.of_str(call);
-            if name == "id" { self.id(value) } else { self.body.extend_from_slice(value.as_bytes()) }
+            match &*name {
+                "id" => self.id(value),
+                "function" => push_without(self.body, value, &Without { names: self.form.left_out, below: &[] }),
+                _ => self.body.extend_from_slice(value.as_bytes()),
+            }
         }
         object.close(self.body);
     }

@@ -70,9 +70,11 @@ fn strict_hosts_are_not_sent_what_other_providers_write_into_their_answers() {
     let mut told = call("abcdefghi");
     told["index"] = json!(0);
     told["extra_content"] = json!({ "google": { "thought_signature": "s" } });
+    told["function"]["parsed_arguments"] = json!({});
+    told["provider_specific_fields"] = json!({ "a": 1 });
     let messages = json!([
         { "role": "user", "content": "x", "name": null },
-        { "role": "assistant", "content": "y", "refusal": null, "annotations": [], "tool_calls": [], "audio": null, "function_call": null, "images": [{}] },
+        { "role": "assistant", "content": "y", "parsed": { "a": 1 }, "refusal": null, "annotations": [], "tool_calls": [], "audio": null, "function_call": null, "images": [{}] },
         { "role": "assistant", "content": null, "refusal": null, "tool_calls": [told] },
         { "role": "tool", "tool_call_id": "abcdefghi", "content": "1" },
     ]);

@@ -203,7 +203,7 @@ fn block<'a>(part: Part<'a>, place: &dyn Fn() -> String) -> Result<Block<'a>, Tr
 fn reasoning<'a>(details: &[ReasoningDetail<'a>]) -> Vec<Block<'a>> {
     let mut blocks: Vec<Block<'a>> = Vec::new();
     let mut open: Option<u64> = None;
-    let ours = details.iter().filter(|detail| detail.format.as_deref().is_none_or(|format| format == REASONING_FORMAT));
+    let ours = details.iter().filter(|detail| detail.format.as_deref().is_none_or(is_our_format));
     for detail in ours {
         match (&*detail.kind, &detail.data) {
             ("reasoning.encrypted", Some(data)) => {
@@ -227,6 +227,12 @@ fn reasoning<'a>(details: &[ReasoningDetail<'a>]) -> Vec<Block<'a>> {
     }
     blocks.retain(|block| !matches!(block, Block::Thinking { signature, .. } if signature.is_empty()));
     blocks
+}
+
+/// Every piece of a stream names its format; a client that joins pieces member by member (OpenAI's `stream` helper) has it several times.
+fn is_our_format(format: &str) -> bool {
+    let mut names = format.as_bytes().chunks(REASONING_FORMAT.len()).peekable();
+    names.peek().is_some() && names.all(|name| name == REASONING_FORMAT.as_bytes())
 }
 
 fn tool_use<'a>(call: &ToolCall<'a>, place: &dyn Fn() -> String) -> Result<Block<'a>, TranslationError> {

@@ -123,6 +123,8 @@ fn signed_thoughts_survive_the_round_trip_in_one_piece_and_in_pieces() {
         { "type": "reasoning.encrypted", "data": "eHh4", "format": "anthropic-claude-v1", "index": 1 },
         detail("Whole.", Some("d2hv"), 2), detail("never signed", None, 3),
         { "type": "reasoning.text", "text": "not ours", "signature": "?", "format": "google-gemini-v1" },
+        { "type": "reasoning.text", "text": "nobody's", "signature": "?", "format": "" },
+        { "type": "reasoning.text", "text": "Joined.", "signature": "am9pbg==", "format": "anthropic-claude-v1".repeat(3), "index": 4 },
     ]}]}));
     assert_eq!(
         body["messages"][1]["content"],
@@ -130,6 +132,7 @@ fn signed_thoughts_survive_the_round_trip_in_one_piece_and_in_pieces() {
             { "type": "thinking", "thinking": "Let me see.", "signature": "c2ln" },
             { "type": "redacted_thinking", "data": "eHh4" },
             { "type": "thinking", "thinking": "Whole.", "signature": "d2hv" },
+            { "type": "thinking", "thinking": "Joined.", "signature": "am9pbg==" },
             { "type": "text", "text": "y" },
         ])
     );
