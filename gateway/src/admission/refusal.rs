@@ -43,10 +43,14 @@ pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str, u
         .with_metadata("limit_source", "openrouter_in_flight_budget")
         .with_metadata("reason", "in_flight_budget_exhausted")
         .with_metadata("remedy_hint", "Retry when requests in flight have ended, or add credits."),
-        RefusalCause::KeyLimit { window, limit, spent, held, resets_at } => key_limit(*window, *limit, *spent, *held, *resets_at, public_url)
-            .with_metadata("reason", "key_limit_exceeded"),
-        RefusalCause::KeyInFlight { window, limit, spent, held, resets_at } => key_limit(*window, *limit, *spent, *held, *resets_at, public_url)
-            .with_metadata("reason", "in_flight_budget_exhausted"),
+        RefusalCause::KeyLimit { window, limit, spent, held, resets_at } => {
+            let key = KeyAmounts { window: *window, limit: *limit, spent: *spent, held: *held, resets_at: *resets_at };
+            key_limit(&key, estimate, public_url).with_metadata("reason", "key_limit_exceeded")
+        }
+        RefusalCause::KeyInFlight { window, limit, spent, held, resets_at } => {
+            let key = KeyAmounts { window: *window, limit: *limit, spent: *spent, held: *held, resets_at: *resets_at };
+            key_limit(&key, estimate, public_url).with_metadata("reason", "in_flight_budget_exhausted")
+        }
         RefusalCause::Requests { limit, remaining } => rate(whose, "requests", u64::from(*limit), u64::from(*remaining), retry_after),
         RefusalCause::Tokens { limit, .. } if estimate.tokens > *limit => never_within(whose, estimate.tokens, *limit),
         RefusalCause::Tokens { limit, remaining } => rate(whose, "tokens", *limit, *remaining, retry_after),
@@ -79,29 +83,50 @@ pub fn gate_error(error: GateError) -> ApiError {
     ApiError::unavailable("The balance gate cannot answer right now; nothing was charged. Please retry.", seconds).with_source(error)
 }
 
-fn key_limit(
+/// A key's limit and what has gone of it in its window.
+struct KeyAmounts {
     window: LimitWindow,
     limit: NanoUsd,
     spent: NanoUsd,
     held: NanoUsd,
     resets_at: Option<Timestamp>,
-    public_url: &str,
-) -> ApiError {
-    let name = match window {
+}
+
+impl KeyAmounts {
+    /// What the key may still spend.
+    fn left(&self) -> NanoUsd {
+        let used = self.spent.saturating_add(self.held);
+        self.limit.checked_sub(used).unwrap_or(NanoUsd::ZERO).max(NanoUsd::ZERO)
+    }
+}
+
+fn key_limit(key: &KeyAmounts, estimate: &Estimate, public_url: &str) -> ApiError {
+    let name = match key.window {
         LimitWindow::Total => "total",
         LimitWindow::Daily => "daily",
         LimitWindow::Weekly => "weekly",
         LimitWindow::Monthly => "monthly",
     };
-    let message = format!("Key limit exceeded ({name} limit of ${limit}; ${spent} spent, ${held} held). Manage it at {public_url}/keys.");
+    let (limit, spent, held, left) = (key.limit, key.spent, key.held, key.left());
+    let message = format!(
+        "Key limit exceeded: this request needs up to ${} and the key has ${left} left ({name} limit of ${limit}; ${spent} spent, ${held} held). \
+         Manage it at {public_url}/keys.",
+        estimate.hold
+    );
+    let less = ask_for_less(estimate.has_output());
+    let remedy = match key.resets_at {
+        Some(_) => format!("Raise the limit of the API key, {less}, or wait for the key's next window."),
+        None => format!("Raise the limit of the API key, or {less}."),
+    };
     let error = ApiError::payment_required(message)
         .with_metadata("limit_source", "openrouter_key_limit")
-        .with_metadata("remedy_hint", "Raise the limit of the API key, or wait for its next window.")
+        .with_metadata("remedy_hint", remedy)
         .with_metadata("window", name)
         .with_amount("key_limit", limit)
         .with_amount("key_spent", spent)
-        .with_amount("key_held", held);
-    match resets_at {
+        .with_amount("key_held", held)
+        .with_amount("key_available", left);
+    match key.resets_at {
         Some(instant) => error.with_metadata("resets_at", instant.to_string()),
         None => error,
     }

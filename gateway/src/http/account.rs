@@ -141,8 +141,8 @@ struct ActivityParameters {
     account_id: Option<AccountId>,
     /// Not kept here: refused.
     user_id: Option<String>,
-    /// Not kept here: refused.
-    workspace_id: Option<String>,
+    /// The account, as `/keys` names it.
+    workspace_id: Option<AccountId>,
     /// Not kept here: refused.
     group_by: Option<String>,
 }
@@ -188,7 +188,7 @@ async fn get_activity(
     State(services): State<Arc<Services>>,
     UrlQuery(query): UrlQuery<ActivityParameters>,
 ) -> Result<Data<Vec<ActivityItem>>, ApiError> {
-    refuse_unkept(&[("user_id", &query.user_id), ("workspace_id", &query.workspace_id), ("group_by", &query.group_by)])?;
+    refuse_unkept(&[("user_id", &query.user_id), ("group_by", &query.group_by)])?;
     let today = administrator.0.now.day();
     let oldest = today.plus(-ACTIVITY_DAYS);
     let (from, to) = match query.date {
@@ -196,7 +196,7 @@ async fn get_activity(
         Some(date) if (oldest..=today).contains(&date) => (date, date),
         Some(_) => return Err(ApiError::bad_request("date", format!("`date` must be one of the last {ACTIVITY_DAYS} days (UTC)"))),
     };
-    let account = match query.account_id {
+    let account = match query.account_id.or(query.workspace_id) {
         Some(account) => Some(administrator.account(Some(account))?),
         None => administrator.accounts(),
     };

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, StatusCode};
 use tower_http::cors::CorsLayer;
 
 const ANYWHERE: HeaderValue = HeaderValue::from_static("*");
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id,x-provider-name,x-request-id,retry-after");
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-generation-id,x-provider-name,x-request-id,request-id,retry-after");
 
 /// What OpenRouter's API allows and exposes.
 pub fn layer() -> CorsLayer {
@@ -43,7 +43,7 @@ pub fn layer() -> CorsLayer {
         "tracestate",
     ];
     let allowed: Vec<HeaderName> = [AUTHORIZATION, CONTENT_TYPE].into_iter().chain(names.map(HeaderName::from_static)).collect();
-    let exposed = ["x-generation-id", "x-provider-name", "x-request-id", "retry-after"].map(HeaderName::from_static);
+    let exposed = ["x-generation-id", "x-provider-name", "x-request-id", "request-id", "retry-after"].map(HeaderName::from_static);
     CorsLayer::new()
         .allow_origin(ANYWHERE)
         // None of the answers depends on who asks.

@@ -130,12 +130,23 @@ fn query_error(text: &str) -> ApiError {
     let problem = text.split_once(": ").map_or(text, |(_, problem)| problem);
     match problem.split_once(": ") {
         Some((name, problem)) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
-            ApiError::bad_request(name, format!("`{name}`: {problem}"))
+            ApiError::bad_request(name, format!("`{name}`: {}", in_plain_words(problem)))
         }
         _ => match named_field(problem) {
             Some(name) => ApiError::invalid(format!("query: {problem}")).with_param(name),
             None => ApiError::invalid(format!("query: {problem}")),
         },
+    }
+}
+
+/// What the parser of numbers says, for people.
+fn in_plain_words(problem: &str) -> &str {
+    match problem {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number is needed",
+        "number too large to fit in target type" => "that number is too large",
+        "invalid float literal" | "cannot parse float from empty string" => "a number is needed",
+        "provided string was not `true` or `false`" => "true or false is needed",
+        problem => problem,
     }
 }
 

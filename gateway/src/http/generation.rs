@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use projector::UsageRow;
-use schemas::{Event, NanoUsd, RequestId, Timestamp, TokenKind, UsdNumber};
+use schemas::{AccountId, Event, NanoUsd, RequestId, Timestamp, TokenKind, UsdNumber};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::caller::Caller;
+use super::datasets::app_id;
 use super::envelope::{Data, UrlQuery};
 use super::error::ApiError;
 use crate::control::Catalog;
@@ -82,8 +83,11 @@ struct Generation {
     provider_responses: Vec<ProviderResponse>,
     router: Option<String>,
     preset_id: Option<String>,
-    app_id: Option<String>,
-    workspace_id: Option<String>,
+    /// As `/datasets/app-rankings` numbers the app.
+    app_id: Option<u64>,
+    /// The account.
+    workspace_id: Option<AccountId>,
+    /// Scheme and host of the app.
     origin: String,
     http_referer: Option<String>,
     /// The client's program: the header `User-Agent`.
@@ -164,9 +168,9 @@ impl Generation {
             session_id: row.session_id,
             router: None,
             preset_id: None,
-            app_id: None,
-            workspace_id: None,
-            origin: row.app_url.clone().unwrap_or_default(),
+            app_id: row.app_url.as_deref().map(app_id),
+            workspace_id: Some(row.account_id),
+            origin: row.app_url.as_deref().map(origin).unwrap_or_default(),
             user_agent: row.user_agent,
             external_user: row.external_user,
             streamed: row.streamed,
@@ -209,6 +213,17 @@ impl Generation {
             error_type: row.error_type,
             price_version: row.price_version,
         }
+    }
+}
+
+/// Scheme and host of an address; what is no address as it is.
+fn origin(address: &str) -> String {
+    match address.parse::<http::Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => {
+            let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", http::uri::Authority::as_str));
+            format!("{scheme}://{authority}")
+        }
+        _ => address.to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A word of an API key stands for one request, on every gateway, for `timeouts.idempotency`. Repeated, it is answered 409
 //! with the request's id, state and cost. **No answer is kept**: whoever lost one has `/generation`. A request that came
-//! to nothing (refused, or released without a charge) frees its word. While the store cannot be asked, a call with a word
+//! to nothing (refused, or released without a charge) frees its word; one that was accepted keeps it until the books say so. While the store cannot be asked, a call with a word
 //! is refused: nobody could keep the promise.
 
 use http::{HeaderMap, HeaderName};
@@ -67,10 +67,17 @@ pub async fn claim(app: &App, claim: IdempotencyClaim) -> Result<Claim, ApiError
 /// What a request claims: its word, told apart from other requests by its body.
 pub fn claim_of(key_id: KeyId, idempotency_key: String, request_id: RequestId, body: &[u8]) -> IdempotencyClaim {
     let input_sha256 = hex::encode(Sha256::digest(body));
-    IdempotencyClaim { key_id, idempotency_key, request_id, input_sha256, at: Timestamp::now() }
+    IdempotencyClaim { key_id, idempotency_key, request_id, input_sha256, at: Timestamp::now(), is_accepted: false }
 }
 
 impl Claim {
+    /// The request is owed an end: until the books know it, its word is not free, however long that takes.
+    pub async fn accepted(self, app: &App) {
+        if let Err(error) = app.control.store().accept_idempotency(&self.0).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an idempotency key may be free again before its request is booked");
+        }
+    }
+
     /// The request was refused: its word is free at once.
     pub async fn give_back(self, app: &App) {
         if let Err(error) = app.control.store().unclaim_idempotency(&self.0).await {
@@ -102,6 +109,10 @@ async fn fate(app: &App, earlier: &IdempotencyClaim, now: Timestamp) -> Result<F
     }
     if let Some(booked) = booked(&app.ledger, earlier.request_id).await? {
         return Ok(booked);
+    }
+    if earlier.is_accepted {
+        // Its end is on its way to the books, be it in the spool of a gateway that is down.
+        return Ok(Fate::Running);
     }
     // Nobody knows it: another gateway is at it, or died before it was accepted.
     let given_up_at = earlier.at.plus_micros(micros(app.options.total_timeout) + micros(app.options.hold_ttl));

@@ -108,7 +108,8 @@ async fn run(mut waiting: mpsc::Receiver<(StdTcpStream, Open)>, work: LaneWork, 
         let Some((stream, open)) = next else { break };
         match TcpStream::from_std(stream) {
             Ok(stream) => {
-                connections.spawn(serve_connection(stream, work.entrance.clone(), stop.clone(), open));
+                // Boxed: a task's own place is rounded up by more than a box costs.
+                connections.spawn(Box::pin(serve_connection(stream, work.entrance.clone(), stop.clone(), open)));
             }
             Err(error) => tracing::warn!(error = %error, "a connection could not be served"),
         }

@@ -432,6 +432,11 @@ impl<'a> Attempts<'a> {
         self.wants_route.then(|| route_json(&self.plan, self.caller.request, (&self.made, self.is_hedged), selected))
     }
 
+    /// The endpoint whose failure the client is told of.
+    pub const fn last_blamed(&self) -> Option<&Arc<Endpoint>> {
+        self.last_blamed.as_ref()
+    }
+
     /// The endpoint that was asked last.
     pub fn last_asked(&self) -> Option<&Arc<Endpoint>> {
         let last = self.made.iter().rfind(|attempt| was_asked(attempt))?;

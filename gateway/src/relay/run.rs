@@ -75,7 +75,10 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     let mut plan = routing::plan(&app.routing, &catalog, &job.key, &request, prompt, Timestamp::now())?;
     let id = RequestId::mint();
     let claim = match &job.idempotency_key {
-        Some(word) => Some(Box::pin(idempotency::claim(app, claim_of(job.key.record.id, word.clone(), id, job.body_as_it_came()))).await?),
+        Some(word) => {
+            let claim = claim_of(job.key.record.id, word.clone(), id, job.body_as_it_came());
+            Some(Box::new(Box::pin(idempotency::claim(app, claim)).await?))
+        }
         None => None,
     };
     // Boxed, like what follows it: an open request keeps no room for what is behind it.
@@ -89,6 +92,9 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
         }
     };
     eventlog::fault::point("gateway.after_accept");
+    if let Some(claim) = claim {
+        Box::pin(claim.accepted(app)).await;
+    }
     reply.id = Some(id);
     let attempts = Attempts::new(app, &request, plan, admitted, (job.received, job.wants_route));
     // Boxed, so that the task a request is spawned as is small: it is moved several times before it is first polled.

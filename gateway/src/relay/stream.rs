@@ -122,7 +122,9 @@ impl<'a, 'b> Opening<'a, 'b> {
         }
         let (id, created, model) = (open.id(), created(&open), open.record.model.clone());
         let error = end_unanswered(open, &mut attempts, error).await;
-        let rewriter = ChunkRewriter::new(&AnswerIdentity { id, created, model: &model, provider: "" });
+        let asked = attempts.last_blamed().map(|endpoint| Arc::clone(&endpoint.channel.provider_name));
+        let provider = asked.as_deref().unwrap_or_default();
+        let rewriter = ChunkRewriter::new(&AnswerIdentity { id, created, model: &model, provider });
         client.fail(&rewriter, error).await
     }
 }

@@ -113,7 +113,7 @@ impl<'a> Question<'a> {
         let asked = Asked::of(request, &key.preferences, prompt, now)?;
         let (wanted, naming) = routing.rules.resolve(catalog, &names);
         if wanted.is_empty() {
-            return Err(unknown_model(catalog, &names));
+            return Err(unknown_model(catalog, &names, asked.embeds));
         }
         if let Some(first) = wanted.first()
             && wanted.iter().all(|wanted| wanted.model.embeds() != asked.embeds)

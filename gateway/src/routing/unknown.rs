@@ -7,6 +7,8 @@ use crate::http::error::availability::{Availability, AvailabilityCode};
 
 /// Similar names offered when a model is unknown.
 const SUGGESTIONS_MAX: usize = 3;
+/// Letters that names have in common before they count as similar.
+const BEGINNING_MIN: usize = 3;
 
 /// None of the models that were named is for this address.
 pub(super) fn wrong_endpoint(first: &Wanted<'_>, embeds: bool, names: &[&str]) -> ApiError {
@@ -20,7 +22,7 @@ pub(super) fn wrong_endpoint(first: &Wanted<'_>, embeds: bool, names: &[&str]) -
 }
 
 /// No name is a model's. The first one is told of.
-pub(super) fn unknown_model(catalog: &Catalog, names: &[&str]) -> ApiError {
+pub(super) fn unknown_model(catalog: &Catalog, names: &[&str], embeds: bool) -> ApiError {
     let name = names.first().copied().unwrap_or_default();
     let unavailable = |code| Availability::new(code, owned(names));
     if AUTO_MODELS.contains(&name) {
@@ -32,7 +34,14 @@ pub(super) fn unknown_model(catalog: &Catalog, names: &[&str]) -> ApiError {
         let instead = catalog.model(paid).map(|model| model.id.to_string()).into_iter().collect();
         return unavailable(AvailabilityCode::FreeVariantEnded).with_fallback_models(instead).into_error(message).with_param("model");
     }
-    let similar = similar(catalog, name);
+    if names.iter().any(|name| catalog.disabled_endpoints(name).next().is_some()) {
+        let message = format!("No endpoints found for {name}: what offers it here is switched off.");
+        return unavailable(AvailabilityCode::NoEndpoints)
+            .with_fallback_models(similar(catalog, name, embeds))
+            .into_error(message)
+            .with_param("model");
+    }
+    let similar = similar(catalog, name, embeds);
     let message = format!("{name} is not a valid model ID");
     let error = unavailable(AvailabilityCode::ModelNotFound).with_fallback_models(similar.clone()).into_error(message).with_param("model");
     // In metadata for clients of Anthropic's dialect as well.
@@ -44,12 +53,32 @@ fn was_free(catalog: &Catalog, name: &str, paid: &str) -> bool {
     catalog.disabled_endpoints(name).next().is_some() || catalog.disabled_endpoints(paid).any(|endpoint| endpoint.is_free)
 }
 
-/// Models with a name that has this one's last part in it, a variant left aside.
-fn similar(catalog: &Catalog, name: &str) -> Vec<String> {
-    let slug = name.rsplit('/').next().unwrap_or(name);
-    let slug = slug.split_once(':').map_or(slug, |(slug, _)| slug);
-    let similar = catalog.models().iter().filter(|model| !slug.is_empty() && model.id.contains(slug));
-    similar.take(SUGGESTIONS_MAX).map(|model| model.id.to_string()).collect()
+/// Models of the same kind that may have been meant: the same name in other letters or with its author first, then those that begin
+/// alike or have this one's last part in theirs.
+fn similar(catalog: &Catalog, name: &str, embeds: bool) -> Vec<String> {
+    let slug_of = |name: &str| {
+        let slug = name.rsplit('/').next().unwrap_or(name);
+        slug.split_once(':').map_or(slug, |(slug, _)| slug).to_ascii_lowercase()
+    };
+    let slug = slug_of(name);
+    if slug.is_empty() {
+        return Vec::new();
+    }
+    let distance = |id: &str| {
+        let other = slug_of(id);
+        let alike = slug.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+        let is_near = alike >= BEGINNING_MIN && 4 * alike >= 3 * slug.len().max(other.len());
+        match other {
+            other if other == slug => Some(0),
+            other if other.starts_with(&slug) || is_near => Some(1),
+            other if slug.len() >= BEGINNING_MIN && other.contains(&slug) => Some(2),
+            _ => None,
+        }
+    };
+    let offered = catalog.models().iter().filter(|model| model.embeds() == embeds);
+    let mut similar: Vec<(i32, &str)> = offered.filter_map(|model| Some((distance(&model.id)?, &*model.id))).collect();
+    similar.sort_by_key(|(distance, _)| *distance);
+    similar.into_iter().take(SUGGESTIONS_MAX).map(|(_, id)| id.to_owned()).collect()
 }
 
 fn owned(names: &[&str]) -> Vec<String> {

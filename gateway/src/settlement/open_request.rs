@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventlog::fault;
-use eventlog::{Durable, Spool, SpoolError};
+use eventlog::{Durable, EventLog, LogError, Message, Spool, SpoolError};
 use ledger::gate::{BalanceGate, RestoredHold, SettleCommand};
 use schemas::event::{Body, Event, Header, Producer, RequestRecord, UsageReleased, UsageSettled, request_event_id};
 use schemas::partition::partition_of;
@@ -20,10 +21,18 @@ use crate::metrics::RequestCounts;
 
 /// A gateway whose spool refused a request is unready for so long; without traffic it is asked again then.
 const REFUSED_LATELY_MICROS: i64 = 10_000_000;
+/// An end that the spool does not take for a passing reason (its next segment is not there yet, the disk is full) is tried again
+/// so often, after a pause that doubles.
+const TERMINAL_TRIES: u32 = 6;
+const TERMINAL_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// An end that goes into the event log directly has this long to be acknowledged.
+const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What settling needs: the spool that makes it durable and the gate that is told.
 pub struct Settlement {
     pub spool: Spool,
+    /// Takes the ends of requests that were under way when the spool's disk failed.
+    log: EventLog,
     pub gate: BalanceGate,
     pub in_flight: InFlight,
     pub counts: RequestCounts,
@@ -40,6 +49,10 @@ pub enum SettleError {
     Encode(#[from] serde_json::Error),
     #[error("price of a recovered request could not be read")]
     Price(#[source] StoreError),
+    #[error("the spool's disk has failed, and the event log did not take the end of a request")]
+    Log(#[source] LogError),
+    #[error("the spool's disk has failed, and the event log did not answer in time")]
+    LogTimeout,
 }
 
 /// A request that was accepted. Its `record` is filled in as the request goes on.
@@ -50,7 +63,16 @@ pub struct OpenRequest {
     /// Cancelled when the hold is lost or the process must stop.
     pub abort: CancellationToken,
     accepted: Option<Durable>,
-    ended: bool,
+    end: End,
+}
+
+/// Whether a request has its terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Written,
+    /// What was delivered could not be written down. **It is no longer free**: whatever the spool has of it decides at the next start.
+    LeftToRecovery,
 }
 
 /// A terminal that is durable, known to the gate, and may be shown to the client.
@@ -61,8 +83,8 @@ pub struct Finished {
 }
 
 impl Settlement {
-    pub fn new(spool: Spool, gate: BalanceGate) -> Self {
-        Self { spool, gate, in_flight: InFlight::default(), counts: RequestCounts::register(), refused_micros: AtomicI64::new(0) }
+    pub fn new(spool: Spool, log: EventLog, gate: BalanceGate) -> Self {
+        Self { spool, log, gate, in_flight: InFlight::default(), counts: RequestCounts::register(), refused_micros: AtomicI64::new(0) }
     }
 
     /// Whether the spool took no request a moment ago: it, or its disk, is full.
@@ -105,7 +127,7 @@ impl Settlement {
         }
         let durable = durable?;
         let abort = self.in_flight.begin(hold, reserved_at);
-        Ok(OpenRequest { settlement: Arc::clone(self), account, record, abort, accepted: Some(durable), ended: false })
+        Ok(OpenRequest { settlement: Arc::clone(self), account, record, abort, accepted: Some(durable), end: End::Open })
     }
 }
 
@@ -153,8 +175,11 @@ impl OpenRequest {
             rounding_picos: charge.rounding_picos,
         };
         let tokens = settled.request.usage.total_tokens();
-        let (event, durable) = self.write_terminal("settled", Body::UsageSettled(Box::new(settled)))?;
-        durable.await?;
+        let written = self.write_end("settled", Body::UsageSettled(Box::new(settled))).await;
+        if written.is_err() && self.end == End::Open && self.record.streamed {
+            self.end = End::LeftToRecovery;
+        }
+        let event = written?;
         fault::point("gateway.before_settle");
         let command = SettleCommand { request_id: self.id(), account_id: self.account, actual: total, tokens, record: event.clone() };
         // The ledger's feedback repairs a gate that missed this; the charge itself is already durable.
@@ -168,8 +193,7 @@ impl OpenRequest {
     /// Ends the request without a charge.
     pub async fn release(mut self, reason: &str) -> Result<Finished, SettleError> {
         let body = self.released_body(reason);
-        let (event, durable) = self.write_terminal("released", body)?;
-        durable.await?;
+        let event = self.write_end("released", body).await?;
         fault::point("gateway.before_release");
         if let Err(error) = self.settlement.gate.release(Timestamp::now(), self.id(), self.account, Some(event.clone())).await {
             tracing::warn!(error = %error, request.id = %self.id(), "gate was not told of a released request");
@@ -182,30 +206,85 @@ impl OpenRequest {
         Body::UsageReleased(Box::new(released))
     }
 
-    fn write_terminal(&mut self, kind: &str, body: Body) -> Result<(Bytes, Durable), SettleError> {
-        let (request, account) = (self.id(), self.account);
-        let encode = |producer, pseq| terminal_event(request, account, kind, body, producer, pseq).encode();
+    /// Makes a terminal durable: in the spool, tried again where that may help; once the spool's disk has failed, in the event log.
+    async fn write_end(&mut self, kind: &str, body: Body) -> Result<Bytes, SettleError> {
+        let mut event = self.terminal(kind, body);
+        let mut delay = TERMINAL_RETRY_DELAY;
+        for tries_left in (0..TERMINAL_TRIES).rev() {
+            let failure = match self.write_terminal(&mut event) {
+                Ok((bytes, durable)) => match durable.await {
+                    Ok(()) => return Ok(bytes),
+                    // The file may have it or not. The log knows it by its sequence, so it may have it twice.
+                    Err(_) => return self.put_into_log(&event, bytes).await,
+                },
+                Err(failure) => failure,
+            };
+            if !self.settlement.spool.is_healthy() {
+                break;
+            }
+            if tries_left == 0 || matches!(failure, SpoolError::TooLong { .. } | SpoolError::Encode(_)) {
+                return Err(failure.into());
+            }
+            tracing::warn!(error = %failure, request.id = %self.id(), "the spool did not take the end of a request; it is tried again");
+            tokio::time::sleep(delay).await;
+            delay *= 2;
+        }
+        let partition = partition_of(self.account);
+        let bytes = self.settlement.spool.terminal_unspooled(partition, |producer, pseq| numbered(&mut event, producer, pseq).encode())?;
+        self.put_into_log(&event, bytes).await
+    }
+
+    async fn put_into_log(&mut self, event: &Event, bytes: Bytes) -> Result<Bytes, SettleError> {
+        let (partition, Header { producer, pseq, .. }) = (partition_of(self.account), &event.header);
+        let message = Message { id: Message::id_of(producer.boot, partition, *pseq), partition, payload: bytes.clone() };
+        let appended = tokio::time::timeout(LOG_TIMEOUT, self.settlement.log.append(vec![message])).await;
+        appended.map_err(|_| SettleError::LogTimeout)?.map_err(SettleError::Log)?;
+        self.has_ended();
+        Ok(bytes)
+    }
+
+    fn terminal(&self, kind: &str, body: Body) -> Event {
+        terminal_event(self.id(), self.account, kind, body, self.settlement.spool.producer(), 0)
+    }
+
+    fn write_terminal(&mut self, event: &mut Event) -> Result<(Bytes, Durable), SpoolError> {
         fault::point("gateway.before_terminal");
-        let written = self.settlement.spool.terminal(Some(request), partition_of(account), encode)?;
-        self.ended = true;
-        self.settlement.in_flight.ending(request);
+        let encode = |producer, pseq| numbered(event, producer, pseq).encode();
+        let written = self.settlement.spool.terminal(Some(self.id()), partition_of(self.account), encode)?;
+        self.has_ended();
         fault::point("gateway.after_terminal");
         Ok(written)
     }
+
+    fn has_ended(&mut self) {
+        self.end = End::Written;
+        self.settlement.in_flight.ending(self.id());
+    }
+}
+
+/// The event with its place in its producer's sequence.
+fn numbered(event: &mut Event, producer: Producer, pseq: u64) -> &Event {
+    (event.header.producer, event.header.pseq) = (producer, pseq);
+    event
 }
 
 /// A task that panicked or was dropped still ends its request: nothing is charged, the ledger's feedback
-/// gives the hold back.
+/// gives the hold back. **One that was to be charged is not given away**: it stays open, and is ended by its checkpoints at the next start.
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.settlement.in_flight.end(self.id());
-        if self.ended {
-            return;
+        match self.end {
+            End::Written => return,
+            End::LeftToRecovery => {
+                tracing::error!(request.id = %self.id(), "a delivered answer could not be recorded; what the spool has of it is charged at the next start");
+                return;
+            }
+            End::Open => {}
         }
         self.record.error_type = Some("server".to_owned());
         self.record.http_status = 500;
-        let body = self.released_body("internal_error");
-        if let Err(error) = self.write_terminal("released", body) {
+        let mut event = self.terminal("released", self.released_body("internal_error"));
+        if let Err(error) = self.write_terminal(&mut event) {
             tracing::error!(error = %error, request.id = %self.id(), "an abandoned request could not be released");
         }
     }

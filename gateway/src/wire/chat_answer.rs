@@ -82,6 +82,8 @@ pub struct Choice {
     pub finish: Option<Span>,
     /// A blank `finish_reason`, which means null.
     pub blank_finish: Option<Span>,
+    /// Likewise, where it is null: in a stream it is so until the end.
+    pub null_finish: Option<Span>,
     /// The value of the provider's own `native_finish_reason`, where it is not null.
     pub native: Option<Span>,
     /// Whether there is such a member, null or not.

@@ -92,7 +92,7 @@ impl Told {
             self.fix_call(answer, choice, call, place);
         }
         let mut fix = |span: Span, fix: Fix| self.fixes.push((span, fix));
-        if let Some(value) = choice.finish.or(choice.blank_finish) {
+        if let Some(value) = choice.finish.or(choice.blank_finish).or(choice.null_finish.filter(|_| choice.has_message)) {
             fix(value, Fix::Finish);
         }
         if let Some(usage) = choice.usage {
@@ -272,7 +272,12 @@ fn write_parts(list: &str, shows_thoughts: bool, out: &mut BytesMut) {
 
 fn write_finish(answer: &ChatAnswer, choice: &Choice, told: &Told, out: &mut BytesMut) {
     let Some(finish) = choice.finish else {
-        out.extend_from_slice(b"null");
+        // A whole answer that gives no reason has stopped, as a stream has.
+        let has_stopped = choice.has_message && !answer.pieces().is_empty();
+        out.extend_from_slice(if has_stopped { b"\"stop\"" } else { b"null" });
+        if choice.has_message && !choice.has_native {
+            out.extend_from_slice(b",\"native_finish_reason\":null");
+        }
         return;
     };
     write_quoted(told.finish(choice.index, answer.finish_reason(finish)).as_str(), out);

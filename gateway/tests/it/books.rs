@@ -47,7 +47,7 @@ pub struct Books {
     analytics_position: watch::Receiver<u64>,
     ledger_progress: watch::Receiver<WorkerProgress>,
     pub router: Router,
-    log: EventLog,
+    pub log: EventLog,
     requests: TaskTracker,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -301,7 +301,8 @@ pub async fn open_control(database: &str) -> Control {
     Control::open(ControlStore::open(database).await.unwrap(), secret_key, Timestamp::now()).await.unwrap()
 }
 
-fn settled(request_id: RequestId, model: &str, cost: NanoUsd, key: schemas::KeyId, now: Timestamp) -> UsageSettled {
+/// What a settled request says of itself.
+pub fn settled(request_id: RequestId, model: &str, cost: NanoUsd, key: schemas::KeyId, now: Timestamp) -> UsageSettled {
     let usage = Usage { uncached_input: 10, cache_read: 10, text_output: 10, source: UsageSource::Provider, ..Usage::default() };
     let price = |picos| PicoUsd::from_picos(picos).unwrap();
     let line = |kind, quantity, price_picos, amount_nanos| CostLine { amount_nanos, kind, price_picos, quantity };

@@ -17,7 +17,7 @@ use crate::books::Books;
 
 pub fn app(books: &Books) -> AppState {
     let (options, services) = (Options::default(), &books.services);
-    let settlement = Settlement::new(services.spool.clone(), services.gate.clone());
+    let settlement = Settlement::new(services.spool.clone(), books.log.clone(), services.gate.clone());
     AppState(Arc::new(App {
         clients: ChannelClients::new(options.connect_timeout, demo::Pace::default()),
         routing: Arc::clone(services.routing()),

@@ -19,5 +19,6 @@ mod requests_sent;
 mod responses;
 mod routing;
 mod security_headers;
+mod settlement;
 mod transcripts;
 mod webhooks;

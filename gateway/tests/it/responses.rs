@@ -125,7 +125,8 @@ async fn a_stream_that_breaks_fails_is_raised_and_billed() {
     assert_eq!((failed.as_str(), error.as_str()), ("response.failed", "error"));
     let response = &response["response"];
     assert_eq!((&response["status"], &response["error"]["code"]), (&json!("failed"), &json!("server_error")));
-    assert_eq!((&raised["code"], &raised["error"]["metadata"]["error_type"]), (&response["error_type"], &response["error_type"]));
+    assert_eq!(raised["code"], response["error"]["code"]);
+    assert_eq!((&raised["error_type"], &raised["error"]["metadata"]["error_type"]), (&response["error_type"], &response["error_type"]));
     assert!(response["usage"]["cost"].as_f64().unwrap() > 0.0, "{response}");
     assert!(gateway.booked_requests().await[0].1 < 0);
     gateway.close().await;
@@ -140,6 +141,24 @@ async fn an_answer_that_reached_its_cap_is_incomplete() {
         assert_eq!((&response["status"], &response["incomplete_details"]["reason"]), (&json!("incomplete"), &json!("max_output_tokens")));
         assert_eq!((&response["output"][0]["status"], &response["usage"]["output_tokens"]), (&json!("incomplete"), &json!(5)));
     }
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_ends_before_its_first_word_and_costs_nothing() {
+    let gateway = Gateway::open(vec![channel("main", 0, "status=400&message=maximum+context+length+exceeded")]).await;
+    for stream in [false, true] {
+        let answer = ask(&gateway, json!({ "stream": stream })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let response = if stream { events(&answer).pop().unwrap().1["response"].clone() } else { answer.json };
+        assert_eq!((&response["status"], &response["incomplete_details"]["reason"]), (&json!("incomplete"), &json!("max_output_tokens")));
+        assert_eq!((&response["output"], &response["usage"]["cost"]), (&json!([]), &json!(0)));
+        assert_eq!(
+            response["id"].as_str().unwrap().strip_prefix("resp_"),
+            answer.headers["x-generation-id"].to_str().unwrap().strip_prefix("gen-")
+        );
+    }
+    assert!(gateway.booked_requests().await.iter().all(|(_, cost, _)| *cost == 0));
     gateway.close().await;
 }
 

@@ -137,7 +137,7 @@ impl Core {
         } else {
             roles::spawn_follower(&tasks, &stores, &progress, carriers.clone());
         }
-        let settlement = Arc::new(Settlement::new(stores.spool.clone(), stores.gate.clone()));
+        let settlement = Arc::new(Settlement::new(stores.spool.clone(), stores.log.clone(), stores.gate.clone()));
         if here.gateway && is_shared(&stores.gate) {
             roles::spawn_announcer(&tasks, &settlement, &stores, Arc::clone(&readiness), makers.clone()).await?;
         }

@@ -3382,7 +3382,11 @@ export interface components {
             /** @description OpenRouter's record of one request. */
             data: {
                 api_type: string;
-                app_id?: string | null;
+                /**
+                 * Format: int64
+                 * @description As `/datasets/app-rankings` numbers the app.
+                 */
+                app_id?: number | null;
                 cache_discount?: components["schemas"]["UsdNumber"] | null;
                 cancelled: boolean;
                 created_at: components["schemas"]["Timestamp"];
@@ -3431,6 +3435,7 @@ export interface components {
                 num_media_prompt?: number | null;
                 /** Format: int64 */
                 num_search_results?: number | null;
+                /** @description Scheme and host of the app. */
                 origin: string;
                 preset_id?: string | null;
                 price_version?: string | null;
@@ -3456,7 +3461,7 @@ export interface components {
                 /** @description The client's program: the header `User-Agent`. */
                 user_agent?: string | null;
                 web_search_engine?: string | null;
-                workspace_id?: string | null;
+                workspace_id?: components["schemas"]["AccountId"] | null;
             };
         };
         /** @description `{"data": …}` */
@@ -4149,7 +4154,11 @@ export interface components {
         /** @description OpenRouter's record of one request. */
         Generation: {
             api_type: string;
-            app_id?: string | null;
+            /**
+             * Format: int64
+             * @description As `/datasets/app-rankings` numbers the app.
+             */
+            app_id?: number | null;
             cache_discount?: components["schemas"]["UsdNumber"] | null;
             cancelled: boolean;
             created_at: components["schemas"]["Timestamp"];
@@ -4198,6 +4207,7 @@ export interface components {
             num_media_prompt?: number | null;
             /** Format: int64 */
             num_search_results?: number | null;
+            /** @description Scheme and host of the app. */
             origin: string;
             preset_id?: string | null;
             price_version?: string | null;
@@ -4223,7 +4233,7 @@ export interface components {
             /** @description The client's program: the header `User-Agent`. */
             user_agent?: string | null;
             web_search_engine?: string | null;
-            workspace_id?: string | null;
+            workspace_id?: components["schemas"]["AccountId"] | null;
         };
         GenerationDetail: components["schemas"]["GenerationRow"] & {
             attempts: components["schemas"]["AttemptView"][];
@@ -9088,8 +9098,8 @@ export interface operations {
                 account_id?: components["schemas"]["AccountId"];
                 /** @description Not kept here: refused. */
                 user_id?: string;
-                /** @description Not kept here: refused. */
-                workspace_id?: string;
+                /** @description The account, as `/keys` names it. */
+                workspace_id?: components["schemas"]["AccountId"];
                 /** @description Not kept here: refused. */
                 group_by?: string;
             };

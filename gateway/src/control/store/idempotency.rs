@@ -18,6 +18,8 @@ pub struct IdempotencyClaim {
     /// SHA-256 of the request's body, hex: the same word with another body is a mistake.
     pub input_sha256: String,
     pub at: Timestamp,
+    /// Its request was accepted: it is charged or released some day, whoever knows of it now.
+    pub is_accepted: bool,
 }
 
 /// What became of a claim.
@@ -33,6 +35,7 @@ struct ClaimRow {
     request_id: String,
     input_sha256: String,
     created_at: i64,
+    accepted: bool,
 }
 
 impl ControlStore {
@@ -40,9 +43,9 @@ impl ControlStore {
     pub async fn claim_idempotency(&self, claim: &IdempotencyClaim, forgotten_before: Timestamp) -> Result<Claimed, StoreError> {
         const CLAIM: &str = "INSERT INTO control_idempotency (api_key_id, idempotency_key, request_id, input_sha256, created_at) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (api_key_id, idempotency_key) DO UPDATE SET request_id = excluded.request_id, \
-             input_sha256 = excluded.input_sha256, created_at = excluded.created_at WHERE control_idempotency.created_at < $6";
+             input_sha256 = excluded.input_sha256, created_at = excluded.created_at, accepted = FALSE WHERE control_idempotency.created_at < $6";
         const SELECT: &str =
-            "SELECT request_id, input_sha256, created_at FROM control_idempotency WHERE api_key_id = $1 AND idempotency_key = $2";
+            "SELECT request_id, input_sha256, created_at, accepted FROM control_idempotency WHERE api_key_id = $1 AND idempotency_key = $2";
         let key_id = claim.key_id.uuid().to_string();
         loop {
             let claimed = writing!(self, pool => {
@@ -64,7 +67,7 @@ impl ControlStore {
 
     /// Gives a word whose request came to nothing to another request. False if somebody was faster.
     pub async fn reclaim_idempotency(&self, from: RequestId, claim: &IdempotencyClaim) -> Result<bool, StoreError> {
-        const UPDATE: &str = "UPDATE control_idempotency SET request_id = $3, input_sha256 = $4, created_at = $5 \
+        const UPDATE: &str = "UPDATE control_idempotency SET request_id = $3, input_sha256 = $4, created_at = $5, accepted = FALSE \
              WHERE api_key_id = $1 AND idempotency_key = $2 AND request_id = $6";
         let changed = writing!(self, pool => {
             let update = sqlx::query(UPDATE).bind(claim.key_id.uuid().to_string()).bind(&claim.idempotency_key);
@@ -72,6 +75,17 @@ impl ControlStore {
             update.bind(from.uuid().to_string()).execute(pool).await?.rows_affected()
         });
         Ok(changed > 0)
+    }
+
+    /// Notes that the request of a word was accepted.
+    pub async fn accept_idempotency(&self, claim: &IdempotencyClaim) -> Result<(), StoreError> {
+        const UPDATE: &str =
+            "UPDATE control_idempotency SET accepted = TRUE WHERE api_key_id = $1 AND idempotency_key = $2 AND request_id = $3";
+        writing!(self, pool => {
+            let update = sqlx::query(UPDATE).bind(claim.key_id.uuid().to_string()).bind(&claim.idempotency_key);
+            update.bind(claim.request_id.uuid().to_string()).execute(pool).await?;
+        });
+        Ok(())
     }
 
     /// Frees the word of a request that was never accepted.
@@ -106,6 +120,7 @@ fn taken(claim: &IdempotencyClaim, row: &ClaimRow) -> Result<IdempotencyClaim, S
         request_id: parsed(TABLE, "request_id", &row.request_id, parse_request)?,
         input_sha256: row.input_sha256.clone(),
         at: Timestamp::from_micros(row.created_at),
+        is_accepted: row.accepted,
     })
 }
 

@@ -118,7 +118,8 @@ pub async fn begin(
     // Headers are slices of the connection's read buffer; waiting must not keep it.
     drop(head);
     let (reply, answer) = oneshot::channel();
-    app.tasks.spawn(relay::run(app.clone(), job, reply));
+    // Boxed: a task's own place is rounded up by more than a box costs.
+    app.tasks.spawn(Box::pin(relay::run(app.clone(), job, reply)));
     answer.await.map_err(|_| ApiError::internal("the request's task ended without an answer"))
 }
 

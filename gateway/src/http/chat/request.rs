@@ -76,7 +76,8 @@ impl<'a> ChatRequest<'a> {
             last.filter(|value| value.get() != "null")
         };
         let models = read_models(member("model"), member("models"))?;
-        let messages = member("messages").ok_or_else(|| RequestError::field("messages", "Input required: specify \"messages\""))?;
+        let messages =
+            member("messages").ok_or_else(|| RequestError::field("messages", "Input required: specify \"prompt\" or \"messages\""))?;
         check_messages(messages)?;
         let stream = member("stream").map(|value| read("stream", value, "a boolean")).transpose()?.unwrap_or(false);
         let cap = |name: &'static str| {

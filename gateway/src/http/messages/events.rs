@@ -2,7 +2,7 @@
 //!
 //! A frame that brings Anthropic's own event along is handed on as that event, byte for byte; any other is
 //! translated. Whatever the provider did, the client gets `message_start`, blocks that begin and end, and a last
-//! `message_delta` with the whole usage and the cost, then `message_stop`; or an `error` and nothing after it.
+//! `message_delta` with the whole usage and the cost, then `message_stop`, or an `error` and nothing after it.
 
 use std::borrow::Cow;
 
@@ -44,8 +44,10 @@ pub(super) struct Events {
     /// Thoughts came as plain text: their details repeat it.
     has_plain_thoughts: bool,
     stop_reason: Option<&'static str>,
-    /// The error that the answer ended with, as chat tells it.
+    /// The error that the answer ended with, as chat tells it, until it is told.
     failure: Option<String>,
+    /// The generation that failed.
+    id: Option<String>,
     /// The whole `delta` of Anthropic's own `message_delta`.
     native_delta: Option<String>,
     /// Its members that are not replaced, each after a comma.
@@ -186,9 +188,14 @@ impl Events {
             return;
         }
         if let Some(error) = chunk.error {
-            let id: Option<String> = serde_json::from_str(chunk.id.get()).ok();
-            let route = chunk.openrouter_metadata.map(RawValue::get);
-            return self.fail(&anthropic_error_json(error.get(), id.as_deref(), route), out);
+            self.id = serde_json::from_str(chunk.id.get()).ok();
+            self.failure = Some(error.get().to_owned());
+            self.route = chunk.openrouter_metadata.map(ToOwned::to_owned);
+            // What was delivered has its price: the usage comes right behind.
+            if !self.has_begun {
+                self.tell_failure(out);
+            }
+            return;
         }
         self.start(&chunk, out);
         if let Some(choice) = chunk.choices.first() {
@@ -358,20 +365,28 @@ impl Events {
     /// The usage is the relay's last word before its end.
     fn finish(&mut self, usage: &str, id: &RawValue, out: &mut String) {
         self.close_all(out);
-        if let Some(error) = self.failure.take() {
-            let id: Option<String> = serde_json::from_str(id.get()).ok();
-            let route = self.route.take();
-            return self.fail(&anthropic_error_json(&error, id.as_deref(), route.as_deref().map(RawValue::get)), out);
-        }
-        let reason = self.stop_reason.map(|reason| with_calls(reason, self.has_called));
+        let reason = self.stop_reason.filter(|_| self.failure.is_none()).map(|reason| with_calls(reason, self.has_called));
         let reason = reason.map_or(serde_json::Value::Null, serde_json::Value::from);
         let delta = self.native_delta.take().unwrap_or_else(|| format!(r#"{{"stop_reason":{reason},"stop_sequence":null}}"#));
         let usage = usage_json(usage, &self.native_usage);
         let more = std::mem::take(&mut self.native_more);
         push("message_delta", &format!(r#"{{"type":"message_delta","delta":{delta},"usage":{usage}{more}}}"#), out);
+        if self.failure.is_some() {
+            self.id = self.id.take().or_else(|| serde_json::from_str(id.get()).ok());
+            self.tell_failure(out);
+        }
+    }
+
+    /// The last event of an answer that failed.
+    fn tell_failure(&mut self, out: &mut String) {
+        let (error, route) = (self.failure.take().unwrap_or_default(), self.route.take());
+        self.fail(&anthropic_error_json(&error, self.id.as_deref(), route.as_deref().map(RawValue::get)), out);
     }
 
     fn stop(&mut self, out: &mut String) {
+        if self.failure.is_some() && !self.has_ended {
+            return self.tell_failure(out);
+        }
         if self.has_begun && !std::mem::replace(&mut self.has_ended, true) {
             self.close_all(out);
             match self.route.take() {

@@ -68,7 +68,14 @@ impl Failure {
     pub(super) fn push(&self, events: &mut EventWriter) {
         events.push(
             "error",
-            format_args!(r#""code":{},"message":{},"param":{},"error":{}"#, self.error_type(), self.message, self.param, self.json),
+            format_args!(
+                r#""code":"{}","message":{},"param":{},"error_type":{},"error":{}"#,
+                code(&self.error_type),
+                self.message,
+                self.param,
+                self.error_type(),
+                self.json
+            ),
         );
     }
 }
@@ -96,11 +103,8 @@ mod tests {
         let mut events = EventWriter::default();
         failure.push(&mut events);
         let told = events.take();
-        assert!(
-            told.starts_with("event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":\"provider_overloaded\","),
-            "{told}"
-        );
-        assert!(told.contains(&error.error_json()), "{told}");
+        assert!(told.starts_with("event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":\"server_error\","), "{told}");
+        assert!(told.contains(r#","error_type":"provider_overloaded","#) && told.contains(&error.error_json()), "{told}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod failure;
 mod namespaces;
 mod output;
 mod request;
+mod too_long;
 mod usage;
 
 use axum::body::Body;
@@ -43,17 +44,22 @@ pub async fn create_response(State(app): State<AppState>, request: Request<Body>
 }
 
 async fn answer(app: &AppState, request: Request<Body>) -> Result<Response, ApiError> {
-    let mut echo = None;
+    let depth_max = app.options.body_depth_max;
+    let mut asked = None;
     let translate = |body: Bytes| {
-        let translated = request::translate(&body, app.options.body_depth_max)?;
-        echo = Some(translated.echo);
+        let translated = request::translate(&body, depth_max)?;
+        asked = Some((translated.echo, translated.chat.clone()));
         // Errors have chat's envelope: it is OpenAI's in both of its dialects.
         Ok(Inbound { body: translated.chat, native: None, dialect: Dialect::OpenAi, kind: RequestKind::Chat })
     };
-    let response = chat::begin(app, request, translate).await?;
+    let response = match chat::begin(app, request, translate).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    };
+    let Some((echo, chat)) = asked else { return Ok(response) };
+    let response = if response.status() == StatusCode::OK { response } else { too_long::cut_off(response, &chat, depth_max).await? };
     if response.status() != StatusCode::OK {
         return Ok(response);
     }
-    let echo = echo.ok_or_else(|| ApiError::internal("an answer to a request that was not read"))?;
     translated(response, echo, |echo| Events::new(Answer::new(echo, now)), answer::response).await
 }

@@ -70,6 +70,7 @@ impl ChatAnswer {
                 let is_blank = value.of(data) == b"\"\"";
                 choice.finish = (!is_null && !is_blank).then_some(value);
                 choice.blank_finish = is_blank.then_some(value);
+                choice.null_finish = is_null.then_some(value);
             } else if key.is(data, "index") {
                 choice.index = std::str::from_utf8(value.of(data)).ok().and_then(|index| index.parse().ok()).unwrap_or(0);
             } else if key.is(data, "native_finish_reason") {

@@ -115,6 +115,11 @@ async fn a_name_no_model_has_comes_with_those_like_it_and_a_wrong_address_is_tol
     assert_eq!(told_apart(&unknown), (400, expected));
     let alone = gateway.ask(json!({ "model": "nobody/nothing" })).await;
     assert_eq!(told_apart(&alone), (400, json!({ "code": "model_not_found", "requested_models": ["nobody/nothing"] })));
+    let similar = async |name: &str| gateway.ask(json!({ "model": name })).await.error()["availability"]["fallback_models"].clone();
+    for name in ["ACME/Model-1", "model-1", "acme/model-2", "acme/model-1:online", "acme/modl-1"] {
+        assert_eq!(similar(name).await, if name == "acme/modl-1" { Value::Null } else { json!([MODEL]) }, "{name}");
+    }
+    assert_eq!(similar("acme/embed").await, Value::Null, "it answers nothing that is asked here");
     let automatic = gateway.ask(json!({ "model": "openrouter/auto" })).await;
     assert_eq!(told_apart(&automatic), (404, json!({ "code": "no_endpoints", "requested_models": ["openrouter/auto"] })));
     let vectors = gateway.ask(json!({ "model": "acme/embed-1" })).await;
@@ -218,5 +223,14 @@ async fn other_failures_have_none_and_neither_has_anthropics_dialect() {
         let refused = gateway.send(path, gateway.books.inference(), &[], &question).await;
         assert_eq!(told(&refused).1["code"], "constraint_filtered", "{path}");
     }
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_switched_off_is_no_wrong_name() {
+    let gateway = Gateway::open(vec![with(channel("off", 0, ""), json!({ "status": "disabled" }))]).await;
+    let answer = gateway.ask(json!({})).await;
+    assert_eq!(told_apart(&answer), (404, json!({ "code": "no_endpoints", "requested_models": [MODEL] })));
+    assert_eq!(answer.error()["metadata"]["error_type"], "not_found", "{}", answer.text);
     gateway.close().await;
 }

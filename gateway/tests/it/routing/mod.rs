@@ -12,6 +12,7 @@ mod faults;
 mod filters;
 mod free_tier;
 mod hedging;
+mod idempotency;
 mod invoices;
 mod preferring;
 mod races;
@@ -119,7 +120,7 @@ impl Gateway {
             routing: Arc::new(Routing::new(options.routing.clone(), options.allow_private_upstreams)),
             control: services.control.clone(),
             ledger: services.ledger.clone(),
-            settlement: Arc::new(Settlement::new(services.spool.clone(), services.gate.clone())),
+            settlement: Arc::new(Settlement::new(services.spool.clone(), books.log.clone(), services.gate.clone())),
             readiness: Arc::new(Readiness::default()),
             places: Places::new(options.requests_max),
             tasks: TaskTracker::new(),

@@ -301,6 +301,9 @@ fn what_a_provider_wants_back_beside_a_call_is_sealed_before_it() {
 fn an_answer_that_ended_in_an_error_does_not_look_finished() {
     let told = events(&(delta(r#""content":"par""#) + &ending("error", "insufficient_system_resource")));
     let kinds: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(kinds[kinds.len() - 2..], ["content_block_stop", "error"]);
+    assert_eq!(kinds[kinds.len() - 3..], ["content_block_stop", "message_delta", "error"]);
+    let delta = &told[told.len() - 2].1;
+    assert_eq!(delta["delta"]["stop_reason"], Value::Null);
+    assert!(delta["usage"]["cost"].is_number(), "what it cost is told all the same: {delta}");
     assert_eq!(told.last().unwrap().1["error"]["type"], "api_error");
 }

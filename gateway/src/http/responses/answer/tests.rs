@@ -292,7 +292,8 @@ fn an_error_in_mid_stream_ends_the_response_and_is_raised() {
     assert_eq!(failed["response"]["error"], json!({ "code": "server_error", "message": "broke" }));
     assert_eq!(failed["response"]["error_type"], "provider_unavailable");
     assert_eq!((&failed["response"]["usage"]["cost"], &failed["response"]["output"][0]["status"]), (&json!(0.00012), &json!("incomplete")));
-    assert_eq!((&raised["type"], &raised["code"], &raised["message"]), (&json!("error"), &json!("provider_unavailable"), &json!("broke")));
+    assert_eq!((&raised["type"], &raised["code"], &raised["message"]), (&json!("error"), &json!("server_error"), &json!("broke")));
+    assert_eq!(raised["error_type"], "provider_unavailable");
     assert_eq!(raised["error"], serde_json::from_str::<Value>(error).unwrap());
     assert_eq!(put_together(&events), failed["response"]["output"]);
 }

@@ -52,8 +52,9 @@ pub(super) fn stop_sequences(stop: Option<&RawValue>) -> Result<Vec<String>, Tra
         None,
     }
     let Some(raw) = stop else { return Ok(Vec::new()) };
-    let stop: Stop = serde_json::from_str(raw.get())
-        .map_err(|error| TranslationError::Unreadable { place: "stop".to_owned(), problem: error.to_string() })?;
+    let problem = || "it must be a string or an array of strings".to_owned();
+    let stop: Stop =
+        serde_json::from_str(raw.get()).map_err(|_| TranslationError::Unreadable { place: "stop".to_owned(), problem: problem() })?;
     let sequences = match stop {
         Stop::One(one) => vec![one],
         Stop::Many(many) => many,
