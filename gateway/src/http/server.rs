@@ -51,9 +51,7 @@ pub(super) async fn serve_connection(stream: TcpStream, entrance: Entrance, stop
     let service = entrance.of(peer);
     match first_bytes(&stream, &stop).await {
         Some(first) if first == HTTP2_BEGINNING => {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder.timer(TokioTimer::new());
-            let connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+            let connection = Box::pin(http2(TokioIo::new(stream), service));
             Box::pin(drive(connection, http2::Connection::graceful_shutdown, stop)).await;
         }
         Some(_) => {
@@ -75,6 +73,15 @@ async fn first_bytes(stream: &TcpStream, stop: &CancellationToken) -> Option<[u8
         },
         () = stop.cancelled() => None,
     }
+}
+
+fn http2(
+    stream: TokioIo<TcpStream>,
+    service: ConnectionEntrance,
+) -> http2::Connection<TokioIo<TcpStream>, ConnectionEntrance, TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    builder.serve_connection(stream, service)
 }
 
 fn http1(stream: TokioIo<TcpStream>, service: ConnectionEntrance) -> http1::UpgradeableConnection<TokioIo<TcpStream>, ConnectionEntrance> {

@@ -82,8 +82,8 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
         None => None,
     };
     // Boxed, like what follows it: an open request keeps no room for what is behind it.
-    let (admitted, open) = match Box::pin(accept(app, job, id, &request, prompt, &mut plan)).await {
-        Ok(accepted) => *accepted,
+    let accepted = match Box::pin(accept(app, job, id, &request, prompt, &mut plan)).await {
+        Ok(accepted) => accepted,
         Err(error) => {
             if let Some(claim) = claim {
                 Box::pin(claim.give_back(app)).await;
@@ -95,6 +95,7 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     if let Some(claim) = claim {
         Box::pin(claim.accepted(app)).await;
     }
+    let (admitted, open) = *accepted;
     reply.id = Some(id);
     let attempts = Attempts::new(app, &request, plan, admitted, (job.received, job.wants_route));
     // Boxed, so that the task a request is spawned as is small: it is moved several times before it is first polled.

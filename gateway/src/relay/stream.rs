@@ -208,7 +208,7 @@ impl Relay<'_, '_> {
             if let Some(piece) = self.begin.frames.take_output() {
                 clocks.spoke();
                 if !self.opening.client.send(piece).await {
-                    return self.client_left().await;
+                    return Box::pin(self.client_left()).await;
                 }
                 // While the client did not read, nothing was asked of the provider: that silence is not the provider's.
                 clocks.heard();
@@ -218,7 +218,10 @@ impl Relay<'_, '_> {
             }
             match self.begin.frames.take_end() {
                 Some(StreamEnd::Complete) => return Outcome::Completed,
-                Some(StreamEnd::Broken(error)) => return Outcome::Broken(error.to_api_error()),
+                Some(StreamEnd::Broken(error)) => {
+                    let provider = self.begin.answered.endpoint.channel.provider_name.to_string();
+                    return Outcome::Broken(error.to_api_error().with_metadata("provider_name", provider));
+                }
                 None => {}
             }
             if self.begin.frames.meter.output_tokens_about() >= raise_at {
@@ -230,7 +233,7 @@ impl Relay<'_, '_> {
             tokio::select! {
                 biased;
                 () = &mut aborted => return Outcome::Broken(stopped_error()),
-                () = &mut left => return self.client_left().await,
+                () = &mut left => return Box::pin(self.client_left()).await,
                 _ = self.opening.tick.tick() => {
                     if let Some(error) = clocks.overdue() {
                         return Outcome::Broken(error);

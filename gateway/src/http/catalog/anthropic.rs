@@ -2,10 +2,11 @@
 
 use http::HeaderMap;
 use schemas::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::catalog::Model;
+use crate::http::error::ApiError;
 
 /// The header of Anthropic's clients.
 pub const VERSION: &str = "anthropic-version";
@@ -20,7 +21,17 @@ pub struct AnthropicModel {
     created_at: Timestamp,
 }
 
-/// All of them: there are no further pages.
+/// Models that one answer has at most.
+const PAGE_MAX: usize = 1_000;
+
+/// Which of them are asked for: so many, after one or before one. Without a number, all.
+#[derive(Debug, Default, Deserialize)]
+pub struct AnthropicPage {
+    limit: Option<usize>,
+    after_id: Option<String>,
+    before_id: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AnthropicModelList {
     data: Vec<AnthropicModel>,
@@ -46,9 +57,30 @@ impl AnthropicModel {
 }
 
 impl AnthropicModelList {
-    pub fn of<'a>(models: impl Iterator<Item = &'a Model>) -> Self {
-        let data: Vec<AnthropicModel> = models.map(AnthropicModel::of).collect();
+    pub fn of<'a>(models: impl Iterator<Item = &'a Model>, page: &AnthropicPage) -> Result<Self, ApiError> {
+        let mut data: Vec<AnthropicModel> = models.map(AnthropicModel::of).collect();
+        let limit = page.limit.unwrap_or(PAGE_MAX);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(ApiError::bad_request("limit", format!("`limit`: 1 to {PAGE_MAX}")));
+        }
+        let place = |name: &'static str, id: &str, data: &[AnthropicModel]| {
+            let found = data.iter().position(|model| model.id == id);
+            found.ok_or_else(|| ApiError::bad_request(name, format!("`{name}`: there is no model `{id}`")))
+        };
+        if let Some(id) = &page.after_id {
+            let place = place("after_id", id, &data)?;
+            data.drain(..=place);
+        }
+        let mut has_more = data.len() > limit;
+        if let Some(id) = &page.before_id {
+            let place = place("before_id", id, &data)?;
+            data.truncate(place);
+            // Those right before it.
+            has_more = data.len() > limit;
+            data.drain(..data.len().saturating_sub(limit));
+        }
+        data.truncate(limit);
         let id = |model: Option<&AnthropicModel>| model.map(|model| model.id.clone());
-        Self { has_more: false, first_id: id(data.first()), last_id: id(data.last()), data }
+        Ok(Self { has_more, first_id: id(data.first()), last_id: id(data.last()), data })
     }
 }

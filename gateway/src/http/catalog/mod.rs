@@ -29,7 +29,7 @@ mod anthropic;
 mod filter;
 mod view;
 
-use anthropic::{AnthropicModel, AnthropicModelList};
+use anthropic::{AnthropicModel, AnthropicModelList, AnthropicPage};
 use filter::ModelsQuery;
 use view::{EndpointView, ModelView, ProviderView};
 pub use view::{ModelEndpointsView, PercentilesView};
@@ -79,12 +79,13 @@ async fn list_models(
     State(services): State<Arc<Services>>,
     OriginalUri(uri): OriginalUri,
     UrlQuery(query): UrlQuery<ModelsQuery>,
+    UrlQuery(page): UrlQuery<AnthropicPage>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let catalog = services.control.catalog_full();
     if anthropic::is_asked(&headers) {
         let answering = catalog.models().iter().filter(|model| !model.embeds());
-        return Ok(Json(AnthropicModelList::of(answering.map(|model| &**model))).into_response());
+        return Ok(Json(AnthropicModelList::of(answering.map(|model| &**model), &page)?).into_response());
     }
     let list = model_list(&services, &catalog, &uri, &query, |_| true).await?;
     Ok(cacheable(Json(list)))
@@ -118,7 +119,11 @@ async fn list_embedding_models(
 #[utoipa::path(get, path = "/models/count", tag = "models", params(ModelsQuery), responses((status = 200, body = Data<Count>)))]
 async fn count_models(State(services): State<Arc<Services>>, UrlQuery(query): UrlQuery<ModelsQuery>) -> Result<Response, ApiError> {
     let catalog = services.control.catalog_full();
-    let count = query.select(catalog.models(), Timestamp::now())?.len();
+    let now = Timestamp::now();
+    let mut models = query.select(catalog.models(), now)?;
+    // For nothing but its refusal of an order that is not known.
+    query.sort(&mut models, &services, now).await?;
+    let count = models.len();
     Ok(cacheable(Data { data: Count { count } }))
 }
 
@@ -150,7 +155,7 @@ async fn get_model(
     UrlPath((author, slug)): UrlPath<(String, String)>,
 ) -> Result<Response, ApiError> {
     let catalog = services.control.catalog_full();
-    let model = known_model(&catalog, &author, &slug)?;
+    let model = in_any_order(&catalog, &author, &slug)?;
     Ok(cacheable(Data { data: ModelView::of(model) }))
 }
 
@@ -201,11 +206,7 @@ async fn list_model_endpoints(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (catalog, now) = (services.control.catalog_full(), Timestamp::now());
-    let model = known_model(&catalog, &author, &slug).or_else(|unknown| {
-        // How its endpoints are ordered changes nothing about which they are.
-        let plain = ORDER_VARIANTS.iter().find_map(|variant| slug.strip_suffix(variant));
-        plain.map_or(Err(unknown), |plain| known_model(&catalog, &author, plain))
-    })?;
+    let model = in_any_order(&catalog, &author, &slug)?;
     let stats = services.endpoint_stats(now).await?;
     let knows_speeds = optional_key(&catalog, &headers, now).is_some();
     let answer = Data { data: ModelEndpointsView::of(model, &stats, knows_speeds) };
@@ -220,6 +221,14 @@ async fn list_providers(State(services): State<Arc<Services>>) -> Response {
     providers.sort_by(|one, two| one.name.cmp(&two.name));
     providers.dedup_by(|one, two| one.slug == two.slug);
     cacheable(Data { data: providers })
+}
+
+/// A model, also by the name of a variant: how its endpoints are ordered changes nothing about which they are.
+fn in_any_order<'a>(catalog: &'a Catalog, author: &str, slug: &str) -> Result<&'a Arc<Model>, ApiError> {
+    known_model(catalog, author, slug).or_else(|unknown| {
+        let plain = ORDER_VARIANTS.iter().find_map(|variant| slug.strip_suffix(variant));
+        plain.map_or(Err(unknown), |plain| known_model(catalog, author, plain))
+    })
 }
 
 fn known_model<'a>(catalog: &'a Catalog, author: &str, slug: &str) -> Result<&'a Arc<Model>, ApiError> {

@@ -17,6 +17,12 @@ use crate::providers::anthropic::native::NativeRequest;
 pub const FALLBACK_MODELS_MAX: usize = 16;
 /// Answers in parallel (`n`).
 pub const CHOICES_MAX: u64 = 128;
+/// Alternatives of a token that can be asked for.
+const TOP_LOGPROBS_MAX: u64 = 20;
+/// What `metadata` may hold.
+const METADATA_PAIRS_MAX: usize = 16;
+const METADATA_KEY_CHARS_MAX: usize = 64;
+const METADATA_VALUE_CHARS_MAX: usize = 512;
 /// Longest name of a conversation.
 pub const SESSION_CHARS_MAX: usize = 256;
 /// Longest model name that is looked up.
@@ -101,13 +107,24 @@ impl<'a> ChatRequest<'a> {
             }
         }
         for (name, wanted) in
-            [("tools", '['), ("response_format", '{'), ("stream_options", '{'), ("provider", '{'), ("metadata", '{'), ("reasoning", '{')]
+            [("tools", '['), ("response_format", '{'), ("stream_options", '{'), ("provider", '{'), ("reasoning", '{'), ("logit_bias", '{')]
         {
             if let Some(value) = member(name)
                 && !value.get().starts_with(wanted)
             {
                 return Err(RequestError::field(name, format!("{name} must be {}", if wanted == '[' { "an array" } else { "an object" })));
             }
+        }
+        if let Some(stop) = member("stop") {
+            check_stop(stop)?;
+        }
+        if let Some(count) = member("top_logprobs").map(|value| read_integer("top_logprobs", value, "a number")).transpose()?
+            && count > TOP_LOGPROBS_MAX
+        {
+            return Err(RequestError::field("top_logprobs", format!("top_logprobs must be between 0 and {TOP_LOGPROBS_MAX}")));
+        }
+        if let Some(metadata) = member("metadata") {
+            check_metadata(metadata)?;
         }
         let provider = member("provider");
         let session = member("session_id").map(read_session).transpose()?.flatten();
@@ -210,6 +227,32 @@ pub(in crate::http) fn whole_number(value: &RawValue) -> Option<u64> {
 
 pub(in crate::http) fn read_integer(name: &'static str, value: &RawValue, wanted: &str) -> Result<u64, RequestError> {
     whole_number(value).ok_or_else(|| RequestError::field(name, format!("{name} must be {wanted}")))
+}
+
+/// Where an answer ends: a text, or several.
+fn check_stop(stop: &RawValue) -> Result<(), RequestError> {
+    let is_text = stop.get().starts_with('"') || serde_json::from_str::<Vec<BorrowedText<'_>>>(stop.get()).is_ok();
+    if is_text { Ok(()) } else { Err(RequestError::field("stop", "stop must be a string or an array of strings")) }
+}
+
+/// Pairs of texts, as OpenAI bounds them.
+fn check_metadata(metadata: &RawValue) -> Result<(), RequestError> {
+    let wrong = |problem: String| Err(RequestError::field("metadata", format!("metadata {problem}")));
+    let Ok(Members(pairs)) = serde_json::from_str::<Members<'_>>(metadata.get()) else { return wrong("must be an object".to_owned()) };
+    if pairs.len() > METADATA_PAIRS_MAX {
+        return wrong(format!("has {} pairs; at most {METADATA_PAIRS_MAX} are taken", pairs.len()));
+    }
+    for (key, value) in pairs {
+        let value: Option<BorrowedText<'_>> = serde_json::from_str(value.get()).ok();
+        let is_good =
+            |value: BorrowedText<'_>| key.chars().count() <= METADATA_KEY_CHARS_MAX && value.0.chars().count() <= METADATA_VALUE_CHARS_MAX;
+        if !value.is_some_and(is_good) {
+            return wrong(format!(
+                "must have texts of at most {METADATA_VALUE_CHARS_MAX} characters under keys of at most {METADATA_KEY_CHARS_MAX}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// How much a model may be asked to think.
@@ -407,12 +450,30 @@ mod tests {
             (r#"{"model":"m","messages":[{"role":"user"}],"stream":"yes"}"#, Some("stream")),
             (r#"{"model":"m","messages":[{"role":"user"}],"temperature":9}"#, Some("temperature")),
             (r#"{"model":"m","messages":[{"role":"user"}],"tools":{}}"#, Some("tools")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"stop":5}"#, Some("stop")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"stop":["a",5]}"#, Some("stop")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"top_logprobs":21}"#, Some("top_logprobs")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"logit_bias":[1]}"#, Some("logit_bias")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"metadata":{"a":1}}"#, Some("metadata")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"metadata":[]}"#, Some("metadata")),
             (r#"["model"]"#, None),
             (r#"{"model":"m","messages":[}"#, None),
             ("", None),
         ] {
             assert_eq!(parse(body).unwrap_err().param, param, "{body}");
         }
+    }
+
+    #[test]
+    fn pairs_are_bounded_in_number_and_length() {
+        let with = |metadata: serde_json::Value| {
+            parse(&serde_json::json!({ "model": "m", "messages": [{ "role": "user" }], "metadata": metadata }).to_string()).map(drop)
+        };
+        let pairs = |count: usize| (0..count).map(|number| (number.to_string(), serde_json::json!("x"))).collect::<serde_json::Map<_, _>>();
+        assert!(with(pairs(METADATA_PAIRS_MAX).into()).is_ok() && with(pairs(METADATA_PAIRS_MAX + 1).into()).is_err());
+        assert!(with(serde_json::json!({ "a": "é".repeat(METADATA_VALUE_CHARS_MAX) })).is_ok());
+        assert!(with(serde_json::json!({ "a": "é".repeat(METADATA_VALUE_CHARS_MAX + 1) })).is_err());
+        assert!(with(serde_json::json!({ "k".repeat(METADATA_KEY_CHARS_MAX + 1): "" })).is_err());
     }
 
     #[test]

@@ -40,6 +40,10 @@ impl ChatAnswer {
             is_first = false;
             if scanner.peek()? == b'{' {
                 let choice = self.walk_choice(scanner, data)?;
+                if self.choices.capacity() == 0 {
+                    // Nearly always there is one; a list makes room for four at once.
+                    self.choices.reserve_exact(1);
+                }
                 push(&mut self.choices, choice, CHOICES_MAX, "choices")?;
             } else {
                 scanner.value()?;

@@ -183,3 +183,38 @@ async fn a_key_with_allowed_models_sees_those() {
     assert_eq!(ids(&seen.json), ["acme/model-2"]);
     assert_eq!(seen.json["total_count"], 1);
 }
+
+#[tokio::test]
+async fn anthropics_clients_page_by_ids() {
+    let books = Books::open().await;
+    with_channel(&books, |channel| {
+        let model = channel["models"][0].clone();
+        channel["models"] = (1..=5)
+            .map(|number| {
+                let mut model = model.clone();
+                model["id"] = json!(format!("acme/model-{number}"));
+                model
+            })
+            .collect();
+    })
+    .await;
+    let page = async |query: &str| {
+        let request = Request::get(format!("/api/v1/models{query}")).header("anthropic-version", "2023-06-01").body(Body::empty()).unwrap();
+        books.ask(request).await.json
+    };
+    let all = ids(&page("").await);
+    assert_eq!((all.len(), page("").await["has_more"].clone()), (5, json!(false)));
+    let first = page("?limit=2").await;
+    assert_eq!((ids(&first), &first["has_more"], &first["last_id"]), (all[..2].to_vec(), &json!(true), &json!(all[1])));
+    let next = page(&format!("?limit=3&after_id={}", all[1])).await;
+    assert_eq!((ids(&next), &next["has_more"]), (all[2..].to_vec(), &json!(false)));
+    let before = page(&format!("?limit=2&before_id={}", all[3])).await;
+    assert_eq!((ids(&before), &before["has_more"]), (all[1..3].to_vec(), &json!(true)));
+    assert_eq!(page("?limit=0").await["error"]["param"], "limit");
+    assert_eq!(page("?after_id=nobody").await["error"]["param"], "after_id");
+    for refused in ["/models?sort=zz", "/models/count?sort=zz"] {
+        assert_eq!(books.get(refused, "").await.status, StatusCode::BAD_REQUEST, "{refused}");
+    }
+    assert_eq!(books.get("/model/acme/model-1:nitro", "").await.status, StatusCode::OK);
+    books.close().await;
+}
