@@ -28,6 +28,7 @@ pub struct DueGrant {
     pub account_id: AccountId,
     /// Event id of the grant.
     pub grant_id: String,
+    pub expires_at: Timestamp,
 }
 
 /// Asks the ledger for at most so many grants that are due at a time; oldest first.
@@ -129,20 +130,21 @@ impl Reaper {
     /// One round. After an error nothing is lost: what was begun is finished by the next round.
     pub async fn round(&mut self) -> Result<Reaped, ReapError> {
         let mut reaped = self.send().await?;
-        let holds = match self.gate.overdue((self.clock)(), self.options.batch_max).await {
+        let now = (self.clock)();
+        let holds = match self.gate.overdue(now, self.options.batch_max).await {
             Ok(holds) => holds,
             // A closed gate has no holds to end; what it had is announced again or expires after the rebuild.
             Err(GateError::NotReady { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let due = (self.due)((self.clock)(), self.options.batch_max).await.map_err(ReapError::Due)?;
+        let due = (self.due)(now, self.options.batch_max).await.map_err(ReapError::Due)?;
         reaped.full = holds.len() >= self.options.batch_max;
         for hold in &holds {
-            self.write_hold(hold)?;
+            self.write_hold(hold, now)?;
         }
         self.announced.retain(|known| due.iter().any(|grant| grant.grant_id == *known));
         for grant in due {
-            self.write_grant(grant)?;
+            self.write_grant(grant, now)?;
         }
         let sent = self.send().await?;
         Ok(Reaped { holds: reaped.holds + sent.holds, grants: reaped.grants + sent.grants, ..reaped })
@@ -188,7 +190,7 @@ impl Reaper {
         }
     }
 
-    fn write_hold(&mut self, hold: &OverdueHold) -> Result<(), ReapError> {
+    fn write_hold(&mut self, hold: &OverdueHold, now: Timestamp) -> Result<(), ReapError> {
         let id = request_event_id(hold.request_id, "expired");
         let body = Body::HoldExpired(HoldExpired {
             api_key_id: hold.key_id,
@@ -197,27 +199,30 @@ impl Reaper {
             request_id: hold.request_id,
         });
         tracing::warn!(request = %hold.request_id, account = %hold.account_id, owner = %hold.owner, "hold was not renewed and is expired");
-        self.write(id, hold.account_id, body)?;
+        self.write(id, hold.account_id, now, body)?;
         self.unsent.holds.push((hold.account_id, hold.request_id));
         Ok(())
     }
 
-    fn write_grant(&mut self, grant: DueGrant) -> Result<(), ReapError> {
-        let DueGrant { account_id, grant_id } = grant;
+    /// **The event is never of before the grant's end**, wherever the clock went since somebody said that it is due: the books would
+    /// refuse it as not due, and that is final.
+    fn write_grant(&mut self, grant: DueGrant, now: Timestamp) -> Result<(), ReapError> {
+        let DueGrant { account_id, grant_id, expires_at } = grant;
         if self.announced.contains(&grant_id) {
             return Ok(());
         }
         let id = format!("grant_expired:{grant_id}");
-        self.write(id, account_id, Body::BalanceGrantExpired(GrantExpired { grant_id: grant_id.clone() }))?;
+        let body = Body::BalanceGrantExpired(GrantExpired { grant_id: grant_id.clone() });
+        self.write(id, account_id, now.max(expires_at), body)?;
         self.unsent.grants.push(grant_id);
         Ok(())
     }
 
     /// Encodes an event **once**, with the next sequence of its partition.
-    fn write(&mut self, id: String, account: AccountId, body: Body) -> Result<(), ReapError> {
+    fn write(&mut self, id: String, account: AccountId, time: Timestamp, body: Body) -> Result<(), ReapError> {
         let partition = schemas::partition::partition_of(account);
         let sequence = &mut self.sequences[usize::from(partition)];
-        let header = Header { id, account, producer: self.producer, pseq: *sequence + 1, time: (self.clock)() };
+        let header = Header { id, account, producer: self.producer, pseq: *sequence + 1, time };
         let payload = Bytes::from(Event { header, body }.encode()?);
         *sequence += 1;
         let id = Message::id_of(self.producer.boot, partition, self.sequences[usize::from(partition)]);

@@ -36,13 +36,18 @@ impl House {
     }
 
     fn reaper(&self, options: ReaperOptions) -> Reaper {
-        let producer = Producer { node: NodeId::mint(), boot: BootId::mint() };
-        let (clock, due) = (self.clock.clone(), self.due.clone());
-        let clock: Clock = Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed)));
+        let due = self.due.clone();
         let due: DueGrants = Arc::new(move |_, limit| {
             let grants: Vec<DueGrant> = due.lock().iter().take(limit).cloned().collect();
             Box::pin(async move { Ok(grants) })
         });
+        self.reaper_of(due, options)
+    }
+
+    fn reaper_of(&self, due: DueGrants, options: ReaperOptions) -> Reaper {
+        let producer = Producer { node: NodeId::mint(), boot: BootId::mint() };
+        let clock = self.clock.clone();
+        let clock: Clock = Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed)));
         Reaper::new(self.gate.clone(), self.log.clone(), producer, due, clock, options)
     }
 
@@ -130,7 +135,7 @@ async fn a_hold_stays_while_the_log_is_full_and_its_event_keeps_its_sequence() {
 #[tokio::test]
 async fn a_due_grant_is_announced_once_while_the_ledger_still_names_it() {
     let house = House::new().await;
-    let grant = |name: &str| DueGrant { account_id: AccountId::SYSTEM, grant_id: name.to_owned() };
+    let grant = |name: &str| DueGrant { account_id: AccountId::SYSTEM, grant_id: name.to_owned(), expires_at: START };
     *house.due.lock() = vec![grant("credit:a:welcome"), grant("credit:b:welcome")];
     let mut reaper = house.reaper(ReaperOptions::default());
     assert_eq!(reaper.round().await.unwrap().grants, 2);
@@ -141,11 +146,31 @@ async fn a_due_grant_is_announced_once_while_the_ledger_still_names_it() {
     assert_eq!(ids, ["grant_expired:credit:a:welcome", "grant_expired:credit:b:welcome", "grant_expired:credit:c:welcome"]);
 }
 
+/// Or the books would refuse the expiry as not due, and what is left of the grant could be spent for ever.
+#[tokio::test]
+async fn a_grant_that_was_due_expires_though_the_clock_steps_back_meanwhile() {
+    let house = House::new().await;
+    let due = DueGrant { account_id: AccountId::SYSTEM, grant_id: "credit:a:welcome".to_owned(), expires_at: START };
+    let clock = house.clock.clone();
+    let stepping: DueGrants = Arc::new(move |now, _| {
+        clock.fetch_sub(5_000_000, Ordering::Relaxed);
+        let due = due.clone();
+        Box::pin(async move { Ok(if due.expires_at <= now { vec![due] } else { Vec::new() }) })
+    });
+    assert_eq!(house.reaper_of(stepping, ReaperOptions::default()).round().await.unwrap().grants, 1);
+    // The one who says what is due may also have another clock.
+    let ahead = DueGrant { account_id: AccountId::SYSTEM, grant_id: "credit:b:welcome".to_owned(), expires_at: START.plus_micros(7) };
+    house.due.lock().push(ahead);
+    assert_eq!(house.reaper(ReaperOptions::default()).round().await.unwrap().grants, 1);
+    let times: Vec<Timestamp> = house.events().await.into_iter().map(|event| event.header.time).collect();
+    assert_eq!(times, [START, START.plus_micros(7)]);
+}
+
 #[tokio::test]
 async fn a_closed_gate_does_not_keep_grants_from_expiring() {
     let mut house = House::new().await;
     house.gate = BalanceGate::memory(GateOptions::default());
-    house.due.lock().push(DueGrant { account_id: AccountId::SYSTEM, grant_id: "credit:a:welcome".to_owned() });
+    house.due.lock().push(DueGrant { account_id: AccountId::SYSTEM, grant_id: "credit:a:welcome".to_owned(), expires_at: START });
     assert_eq!(house.reaper(ReaperOptions::default()).round().await.unwrap().grants, 1);
 }
 

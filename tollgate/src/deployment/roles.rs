@@ -114,7 +114,9 @@ pub fn spawn_reaper(tasks: &TaskTracker, stores: &Stores, cancel: CancellationTo
 
 async fn due_grants(ledger: &LedgerStore, now: Timestamp, limit: usize) -> Result<Vec<DueGrant>, Box<dyn std::error::Error + Send + Sync>> {
     let due = ledger.due_grants(now, limit).await?;
-    Ok(due.into_iter().map(|grant| DueGrant { account_id: grant.account_id, grant_id: grant.grant_id }).collect())
+    let grant =
+        |grant: ledger::store::DueGrant| DueGrant { account_id: grant.account_id, grant_id: grant.grant_id, expires_at: grant.expires_at };
+    Ok(due.into_iter().map(grant).collect())
 }
 
 /// Registers the gateway at the others and starts announcing; `/readyz` waits for the gate whenever it is closed.
