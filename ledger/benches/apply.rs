@@ -158,12 +158,13 @@ fn cpu_time() -> Duration {
 async fn catch_up(store: LedgerStore, log: EventLog, last: u64) -> Result<(), Failure> {
     let (sender, mut progress) = tokio::sync::watch::channel(WorkerProgress::default());
     let cancel = CancellationToken::new();
+    let nobody = Producer { node: NodeId::mint(), boot: BootId::mint() };
     let booked = async {
         let reached = progress.wait_for(|progress| progress.position >= last).await.map(|_| ());
         cancel.cancel();
         reached
     };
-    let (done, reached) = tokio::join!(worker::run(store, log, None, sender, cancel.clone()), booked);
+    let (done, reached) = tokio::join!(worker::run(store, log, None, nobody, sender, cancel.clone()), booked);
     done?;
     Ok(reached?)
 }

@@ -77,6 +77,11 @@ impl Holdings {
         self.open.len() as u64
     }
 
+    /// The least id of a boot whose events are held.
+    pub(super) fn least_boot(&self) -> Option<BootId> {
+        self.boots.iter().map(|held| held.boot).min()
+    }
+
     /// Takes note of what the ledger has applied. Never goes back.
     pub(super) fn note_applied(&mut self, node: NodeId, applied: &[Applied]) {
         for (producer, partition, sequence) in applied {

@@ -140,6 +140,14 @@ impl Spool {
         self.inner.producer
     }
 
+    /// This node, and the least id of a boot whose events may be in here: [`Self::release`] needs to be told of no other node, and of no
+    /// boot with a lesser id.
+    pub fn oldest_producer(&self) -> Producer {
+        let Producer { node, boot } = self.inner.producer;
+        let least = self.inner.state.lock().holdings.least_boot();
+        Producer { node, boot: least.map_or(boot, |least| least.min(boot)) }
+    }
+
     /// Records that a request was accepted: from now on it is owed a terminal.
     pub fn accepted(&self, request: RequestId, payload: &[u8]) -> Result<Durable, SpoolError> {
         let inner = &*self.inner;

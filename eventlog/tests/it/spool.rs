@@ -137,12 +137,14 @@ async fn a_segment_goes_only_when_its_events_are_applied_and_its_requests_have_e
 
     // A later life releases what an earlier one left.
     let (spool, later) = open_spool(&disk, Durability::Disk);
+    assert_eq!(spool.oldest_producer(), recovery.producer, "it waits for the earlier one's events");
     assert!(later.unfinished.is_empty());
     write_terminal(&spool, None, 2, 42).await;
     let left = spool.usage();
     spool.release(&[(recovery.producer, 2, 41)]).unwrap();
     assert!(spool.usage().bytes < left.bytes);
     assert_eq!(spool.usage().unapplied_events, 1, "only this life's event is left");
+    assert_eq!(spool.oldest_producer(), later.producer);
 }
 
 #[tokio::test]

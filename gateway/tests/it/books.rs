@@ -127,7 +127,7 @@ impl Books {
         let shipper = Shipper::new(spool.clone(), log.clone(), applied, ShipperOptions::default());
         tasks.spawn(shipper.run(stop.clone()));
         tasks.spawn(projector::worker::run(analytics.clone(), log.clone(), projected, stop.clone()));
-        let worker = ledger::worker::run(ledger.clone(), log.clone(), Some(gate.clone()), progress, stop.clone());
+        let worker = ledger::worker::run(ledger.clone(), log.clone(), Some(gate.clone()), spool.oldest_producer(), progress, stop.clone());
         if ledger_role == Ledger::Running {
             tasks.spawn(worker);
         }

@@ -10,7 +10,7 @@ use schemas::{AccountId, Day, KeyId, NanoUsd, Partition, Producer, RequestId, Ti
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
-use crate::apply::{RequestState, SequenceState, TransactionKind};
+use crate::apply::{RequestState, TransactionKind};
 use crate::chain::Checkpoint;
 use crate::heads::Due;
 use crate::posted::Posted;
@@ -27,9 +27,9 @@ use super::{
 /// The last log position that was applied.
 pub(super) const POSITION: &str = "SELECT position FROM ledger_position WHERE singleton = 1";
 
-/// Every producer's sequence in every partition; and those with numbers missing.
-const SEQUENCES: &str =
-    "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers ORDER BY node_id, boot_id, partition";
+/// The sequences of a node's boots from one on, in every partition; and everybody's with numbers missing.
+const SEQUENCES_OF: &str = "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers \
+    WHERE node_id = $1 AND boot_id >= $2 ORDER BY node_id, boot_id, partition";
 const OPEN_SEQUENCES: &str = "SELECT node_id, boot_id, partition, contiguous, ahead, position FROM ledger_producers \
     WHERE ahead <> '[]' ORDER BY node_id, boot_id, partition";
 
@@ -163,24 +163,28 @@ impl LedgerStore {
         reading!(self, pool => charge(&sqlx::query(sql).bind(request.uuid()).fetch_all(pool).await?))
     }
 
-    /// Up to which number every producer's events are applied without a gap.
-    pub async fn watermarks(&self) -> Result<Vec<(Producer, Partition, u64)>, LedgerError> {
-        let sequences = self.sequences(SEQUENCES).await?;
+    /// Up to which number the events of a node are applied without a gap: those of its boots from `from` on, in the order of their
+    /// ids. Asked for often, and there are more producers every day: never of all of them.
+    pub async fn watermarks(&self, from: Producer) -> Result<Vec<(Producer, Partition, u64)>, LedgerError> {
+        let (node, boot) = (from.node.uuid(), from.boot.uuid());
+        let found = reading!(self, pool => {
+            let rows = sqlx::query(SEQUENCES_OF).bind(node).bind(boot).fetch_all(pool).await?;
+            rows.iter().map(sequence).collect::<Result<Vec<_>, _>>()
+        });
+        let sequences = found?;
         Ok(sequences.into_iter().map(|(producer, partition, known)| (producer, partition, known.sequence.contiguous)).collect())
     }
 
     /// Numbers that are missing from producers' sequences.
     pub async fn producer_gaps(&self) -> Result<Vec<ProducerGap>, LedgerError> {
-        let sequences = self.sequences(OPEN_SEQUENCES).await?;
+        let found: Result<Vec<_>, _> =
+            reading!(self, pool => sqlx::query(OPEN_SEQUENCES).fetch_all(pool).await?.iter().map(sequence).collect());
+        let sequences = found?;
         let gaps = sequences.into_iter().flat_map(|(producer, partition, known)| {
             let gaps = known.sequence.gaps().into_iter();
             gaps.map(move |(first, last)| ProducerGap { producer, partition, first, last })
         });
         Ok(gaps.collect())
-    }
-
-    async fn sequences(&self, sql: &'static str) -> Result<Vec<(Producer, Partition, SequenceState)>, LedgerError> {
-        reading!(self, pool => sqlx::query(sql).fetch_all(pool).await?.iter().map(sequence).collect())
     }
 
     /// The chain of every partition that has one.

@@ -50,7 +50,7 @@ const HALTED_LOOK_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct WorkerProgress {
     pub position: u64,
-    /// Up to which number every producer's events are applied without a gap; sorted.
+    /// Up to which number the events of this process's own producers are applied without a gap; sorted.
     pub watermarks: Arc<Vec<(Producer, Partition, u64)>>,
 }
 
@@ -70,11 +70,13 @@ pub enum WorkerError {
     LogDiffers(u64),
 }
 
-/// Runs until cancelled. An error means that the books may not go on as they are, or cannot.
+/// Runs until cancelled. An error means that the books may not go on as they are, or cannot. `own` is the node whose watermarks are told,
+/// and the first of its boots that anybody here waits for: its spool's.
 pub async fn run(
     store: LedgerStore,
     log: EventLog,
     gate: Option<BalanceGate>,
+    own: Producer,
     progress: watch::Sender<WorkerProgress>,
     cancel: CancellationToken,
 ) -> Result<(), WorkerError> {
@@ -84,6 +86,7 @@ pub async fn run(
         gaps: Gaps::new(store.clone()),
         store,
         log,
+        own,
         progress,
         watermarks: BTreeMap::new(),
         cancel,
@@ -120,7 +123,9 @@ struct Worker {
     log: EventLog,
     feedback: Feedback,
     gaps: Gaps,
+    own: Producer,
     progress: watch::Sender<WorkerProgress>,
+    /// Of `own`'s node alone: the books know of more producers every day.
     watermarks: BTreeMap<(Partition, uuid::Uuid, uuid::Uuid), (Producer, u64)>,
     cancel: CancellationToken,
 }
@@ -169,7 +174,7 @@ impl Worker {
 
     /// Tells how far the books are; `None` when cancelled.
     async fn read_books(&mut self) -> Result<Option<u64>, LedgerError> {
-        let read = async || Ok((self.store.position().await?, self.store.watermarks().await?));
+        let read = async || Ok((self.store.position().await?, self.store.watermarks(self.own).await?));
         let Some((position, known)) = self.retrying(read).await? else { return Ok(None) };
         self.publish(position, known);
         Ok(Some(position))
@@ -282,7 +287,8 @@ impl Worker {
     }
 
     fn publish(&mut self, position: u64, watermarks: Vec<(Producer, Partition, u64)>) {
-        for (producer, partition, contiguous) in watermarks {
+        let is_own = |producer: &Producer| producer.node == self.own.node && producer.boot >= self.own.boot;
+        for (producer, partition, contiguous) in watermarks.into_iter().filter(|(producer, ..)| is_own(producer)) {
             self.watermarks.insert((partition, producer.node.uuid(), producer.boot.uuid()), (producer, contiguous));
         }
         let all = self.watermarks.iter().map(|((partition, _, _), (producer, contiguous))| (*producer, *partition, *contiguous));

@@ -117,7 +117,8 @@ impl Core {
             );
         }
         // The shipper must know from the start what is booked: nothing is shipped twice by a clean restart.
-        let booked = WorkerProgress { position: stores.ledger.position().await?, watermarks: Arc::new(stores.ledger.watermarks().await?) };
+        let (position, watermarks) = (stores.ledger.position().await?, stores.ledger.watermarks(stores.spool.oldest_producer()).await?);
+        let booked = WorkerProgress { position, watermarks: Arc::new(watermarks) };
         progress.ledger.send_replace(booked);
         roles::spawn_shipper(&tasks, &stores, &progress, Arc::clone(&readiness), carriers.clone());
         if here.projector {

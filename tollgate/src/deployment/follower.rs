@@ -24,7 +24,7 @@ pub async fn follow_ledger(ledger: LedgerStore, spool: Spool, progress: watch::S
             return;
         }
         let known = progress.borrow().position;
-        match news(&ledger, known).await {
+        match news(&ledger, &spool, known).await {
             Ok(news) => {
                 failing = false;
                 if let Some(news) = news {
@@ -40,11 +40,11 @@ pub async fn follow_ledger(ledger: LedgerStore, spool: Spool, progress: watch::S
     }
 }
 
-/// How far the books are, if that has changed.
-async fn news(ledger: &LedgerStore, known: u64) -> Result<Option<WorkerProgress>, ledger::LedgerError> {
+/// How far the books are, if that has changed; and with which of the events in this spool.
+async fn news(ledger: &LedgerStore, spool: &Spool, known: u64) -> Result<Option<WorkerProgress>, ledger::LedgerError> {
     let position = ledger.position().await?;
     if position == known {
         return Ok(None);
     }
-    Ok(Some(WorkerProgress { position, watermarks: Arc::new(ledger.watermarks().await?) }))
+    Ok(Some(WorkerProgress { position, watermarks: Arc::new(ledger.watermarks(spool.oldest_producer()).await?) }))
 }

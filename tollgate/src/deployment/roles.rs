@@ -62,7 +62,8 @@ pub fn spawn_ledger(
     cancel: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let (log, booked) = (stores.log.clone(), progress.ledger.subscribe());
-    let worker = ledger::worker::run(stores.ledger.clone(), stores.log.clone(), gate, progress.ledger.clone(), cancel.clone());
+    let own = stores.spool.oldest_producer();
+    let worker = ledger::worker::run(stores.ledger.clone(), stores.log.clone(), gate, own, progress.ledger.clone(), cancel.clone());
     tasks.spawn(async move {
         // The worker tells of its own failure.
         if worker.await.is_err() {

@@ -49,8 +49,17 @@ pub struct Author {
 
 impl Author {
     pub fn new(node: u128) -> Self {
-        let producer = Producer { node: NodeId::from_uuid(Uuid::from_u128(node)), boot: BootId::from_uuid(Uuid::from_u128(node << 16)) };
-        Self { producer, numbers: HashMap::new(), now: START }
+        Self::in_boot(node, 0)
+    }
+
+    /// The same node, started again so many times.
+    pub fn in_boot(node: u128, number: u128) -> Self {
+        let boot = BootId::from_uuid(Uuid::from_u128((node << 16) + number));
+        Self { producer: Producer { node: NodeId::from_uuid(Uuid::from_u128(node)), boot }, numbers: HashMap::new(), now: START }
+    }
+
+    pub fn producer(&self) -> Producer {
+        self.producer
     }
 
     /// Numbers an event and writes its bytes.

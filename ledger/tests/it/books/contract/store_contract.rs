@@ -116,7 +116,7 @@ async fn an_event_of_a_later_version_is_quarantined_but_not_counted_as_lost() {
     let later = Bytes::from(text.replace("\"v\":1", "\"v\":99"));
     let outcome = book(&store, &[later, author.topup(account(1), "t", 1)]).await;
     assert_eq!((outcome.applied, outcome.quarantined), (1, 1));
-    assert_eq!(store.watermarks().await.unwrap()[0].2, 2);
+    assert_eq!(store.watermarks(author.producer()).await.unwrap()[0].2, 2);
 }
 
 #[tokio::test]
@@ -157,10 +157,27 @@ async fn sequences_tolerate_disorder_and_remember_gaps_over_restarts() {
     let store = house.ledger().await;
     book(&store, &[sixth, third]).await;
     let gaps = store.producer_gaps().await.unwrap();
-    let (producer, partition, contiguous) = store.watermarks().await.unwrap()[0];
+    let (producer, partition, contiguous) = store.watermarks(author.producer()).await.unwrap()[0];
     assert_eq!(contiguous, 1);
     let gap = |number| ProducerGap { producer, partition, first: number, last: number };
     assert_eq!(gaps, [gap(2), gap(5)]);
+}
+
+#[tokio::test]
+async fn watermarks_are_of_one_node_from_a_boot_on() {
+    let house = House::new();
+    let store = house.ledger().await;
+    let (mut before, mut now, mut other) = (Author::new(1), Author::in_boot(1, 1), Author::new(2));
+    let who = account(1);
+    let payloads = [before.topup(who, "1", 1), now.topup(who, "2", 1), now.topup(who, "3", 1), other.topup(who, "4", 1)];
+    book(&store, &payloads).await;
+    let told = async |from| {
+        let watermarks = store.watermarks(from).await.unwrap();
+        watermarks.into_iter().map(|(producer, _, contiguous)| (producer, contiguous)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(before.producer()).await, [(before.producer(), 1), (now.producer(), 2)]);
+    assert_eq!(told(now.producer()).await, [(now.producer(), 2)]);
+    assert_eq!(told(Author::in_boot(1, 2).producer()).await, []);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Running {
     fn start(store: &LedgerStore, log: &EventLog, gate: Option<BalanceGate>) -> Self {
         let (sender, progress) = watch::channel(WorkerProgress::default());
         let cancel = CancellationToken::new();
-        let task = TaskTracker::new().spawn(run(store.clone(), log.clone(), gate, sender, cancel.clone()));
+        let task = TaskTracker::new().spawn(run(store.clone(), log.clone(), gate, Author::new(1).producer(), sender, cancel.clone()));
         Self { progress, cancel, task }
     }
 
@@ -85,6 +85,27 @@ async fn the_worker_books_what_is_there_and_what_comes_and_tells_the_gate() {
     let amounts = gate.amounts(account(1)).await.unwrap();
     assert_eq!((amounts.pending, amounts.held), (NanoUsd::ZERO, NanoUsd::ZERO));
     assert_eq!(running.progress.borrow().watermarks[0].2, 2);
+    running.stop().await;
+}
+
+/// There are more producers every day, and whoever waits for the books waits for its own.
+#[tokio::test]
+async fn a_worker_tells_the_watermarks_of_its_own_node_alone() {
+    let house = House::new();
+    let (store, log) = (house.ledger().await, house.log());
+    let (mut own, mut other) = (Author::new(1), Author::new(2));
+    append(&log, &[own.topup(account(1), "1", 1), other.topup(account(1), "2", 1)]).await;
+    let nodes = |running: &Running| {
+        let progress = running.progress.borrow();
+        progress.watermarks.iter().map(|(producer, _, contiguous)| (*producer, *contiguous)).collect::<Vec<_>>()
+    };
+    let mut running = Running::start(&store, &log, None);
+    running.reached(2).await;
+    assert_eq!(nodes(&running), [(own.producer(), 1)], "of batches");
+    running.stop().await;
+    let mut running = Running::start(&store, &log, None);
+    running.reached(2).await;
+    assert_eq!(nodes(&running), [(own.producer(), 1)], "of the books as they are");
     running.stop().await;
 }
 

@@ -58,7 +58,7 @@ async fn a_worker_that_met_another_one_takes_over_when_the_books_stand_still() {
     append(&log, &[author.topup(account(1), "t", 5)]).await;
     let (sender, mut progress) = watch::channel(WorkerProgress::default());
     let cancel = CancellationToken::new();
-    let worker = TaskTracker::new().spawn(run(store.clone(), log, None, sender, cancel.clone()));
+    let worker = TaskTracker::new().spawn(run(store.clone(), log, None, author.producer(), sender, cancel.clone()));
     let waits = "SELECT count(*)::TEXT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waiting = async |count: &str| {
         while house.texts(waits).await != [count] {

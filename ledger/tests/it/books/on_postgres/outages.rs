@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::fixture::{Engine, House, append, entries};
+use super::fixture::{Author, Engine, House, append, entries};
 use super::history::{events_wanted, history};
 use super::server::Server;
 use crate::books::fixture;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn book_under(store: &LedgerStore, log: &EventLog, payloads: &[bytes::Bytes], mut disturb: impl AsyncFnMut(u32)) {
     let (sender, mut progress) = watch::channel(WorkerProgress::default());
     let cancel = CancellationToken::new();
-    let worker = TaskTracker::new().spawn(run(store.clone(), log.clone(), None, sender, cancel.clone()));
+    let worker = TaskTracker::new().spawn(run(store.clone(), log.clone(), None, Author::new(1).producer(), sender, cancel.clone()));
     let mut position = 0;
     for (number, chunk) in (0..).zip(payloads.chunks(payloads.len().div_ceil(12))) {
         position = append(log, chunk).await;
