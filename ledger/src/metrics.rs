@@ -75,7 +75,7 @@ pub fn describe() {
         LEDGER_LAG_SECONDS,
         "From an event to its place in the books, the balance gate told; of what this worker booked"
     );
-    ::metrics::describe_counter!(LEDGER_RETRIES_TOTAL, "Attempts of the worker that failed and are repeated, by step (apply, post)");
+    ::metrics::describe_counter!(LEDGER_RETRIES_TOTAL, "Attempts of the worker that failed and are repeated, by step (apply, heads, post)");
     ::metrics::describe_gauge!(LEDGER_MISSING_EVENTS, "Events that have been missing from their producers' sequences for most of a minute");
     ::metrics::describe_gauge!(LEDGER_ACTIVE, "1 while this worker books, 0 while it stands back for another one");
     ::metrics::describe_gauge!(LEDGER_HALTED, "1 once a broken invariant halted the worker");

@@ -103,5 +103,6 @@ pub async fn replay_in(
     if feed.position() != wanted {
         return Err(ReplayError::Short { wanted, found: feed.position() });
     }
+    into.catch_up_heads().await?;
     Ok(ReplayReport { events: wanted, quarantined, heads: into.heads().await?, digests: into.digests().await? })
 }

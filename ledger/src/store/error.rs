@@ -1,5 +1,6 @@
 //! Why the ledger store could not do as asked.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use schemas::Partition;
@@ -64,6 +65,8 @@ impl LedgerError {
             Self::Overtaken { .. } | Self::Busy(_) => true,
             Self::Connect(error) => matches!(error, ConnectError::Unreachable { .. } | ConnectError::Silent { .. }),
             Self::Database(error) => self.is_outage() || is_transient(error),
+            // `heads.log`, beside the database.
+            Self::Io { .. } => true,
             _ => false,
         }
     }
@@ -73,6 +76,7 @@ impl LedgerError {
         match self {
             Self::Connect(error) => matches!(error, ConnectError::Unreachable { .. } | ConnectError::Silent { .. }),
             Self::Database(error) => is_outage(error),
+            Self::Io { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
             _ => false,
         }
     }

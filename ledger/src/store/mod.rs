@@ -113,8 +113,10 @@ impl LedgerStore {
         self.apply_prepared(&prepared).await
     }
 
-    /// [`Self::apply_batch`] for entries that were read and hashed ahead, on another core.
+    /// [`Self::apply_batch`] for entries that were read and hashed ahead, on another core. Heads that could not be written after the batch
+    /// before are written first.
     pub async fn apply_prepared(&self, batch: &[Prepared]) -> Result<BatchOutcome, LedgerError> {
+        self.catch_up_heads().await?;
         delegate!(self, store => store.apply_prepared(batch).await)
     }
 
@@ -126,10 +128,11 @@ impl LedgerStore {
         }
     }
 
-    /// Checks the latest checkpoint of every partition against the books and writes those that a crash
-    /// left out. Nothing without a heads log.
+    /// Checks the latest checkpoint of every partition against the books and writes those that a crash or a full
+    /// disk left out. Nothing without a heads log.
     pub async fn verify_heads(&self) -> Result<(), LedgerError> {
         let Some(heads) = self.heads_log() else { return Ok(()) };
+        heads.cut_broken()?;
         let lines = heads.read()?;
         let position = self.position().await?;
         let latest: BTreeMap<Partition, Checkpoint> = lines.iter().map(|line| (line.partition, *line)).collect();
@@ -140,7 +143,12 @@ impl LedgerStore {
         }
         let last = lines.iter().map(|line| line.position).max().unwrap_or(0);
         let missing = self.heads_due(last, Due::after(&lines)).await?;
-        if missing.is_empty() { Ok(()) } else { heads.append(&missing) }
+        if missing.is_empty() && !heads.is_behind() { Ok(()) } else { heads.append(&missing) }
+    }
+
+    /// Writes the heads that could not be written after a batch.
+    pub(crate) async fn catch_up_heads(&self) -> Result<(), LedgerError> {
+        if self.heads_log().is_some_and(HeadsLog::is_behind) { self.verify_heads().await } else { Ok(()) }
     }
 
     /// SHA-256 (hex) of all rows of every table, in key order: equal books have equal digests.
