@@ -169,33 +169,12 @@ impl Due {
 #[cfg(all(test, target_os = "linux"))]
 #[expect(clippy::unwrap_used, reason = "tests assert by panicking")]
 mod tests {
-    use eventlog::Entry;
-    use schemas::event::{Credit, credit_event_id};
-    use schemas::{AccountId, Body, BootId, Event, Header, NanoUsd, NodeId, Producer, Timestamp};
+    use schemas::AccountId;
 
     use crate::store::LedgerStore;
+    use crate::topups::topups;
 
     use super::*;
-
-    /// Entries of one account and day: only the first makes a head due.
-    fn topups() -> [Entry; 2] {
-        let (account, producer) = (AccountId::mint(), Producer { node: NodeId::mint(), boot: BootId::mint() });
-        [1, 2].map(|number: u64| {
-            let order = Credit {
-                actor: "test".to_owned(),
-                amount_nanos: NanoUsd::from_nanos(5),
-                expires_at: None,
-                idempotency_key: number.to_string(),
-                input_sha256: String::new(),
-                reason: None,
-                reference: None,
-                request_id: None,
-            };
-            let id = credit_event_id(account, &order.idempotency_key);
-            let header = Header { id, account, producer, pseq: number, time: Timestamp::from_micros(1_795_392_000_000_000) };
-            Entry { position: number, payload: Event { header, body: Body::BalanceTopup(order) }.encode().unwrap().into() }
-        })
-    }
 
     #[tokio::test]
     async fn a_batch_stays_booked_where_its_heads_find_no_room_and_the_next_one_waits_for_them() {
@@ -204,7 +183,9 @@ mod tests {
         let url = format!("sqlite://{}", folder.path().join("ledger.db").display());
         let store = LedgerStore::open(&url, Access::ReadWrite).await.unwrap().with_heads(heads.clone());
         store.migrate().await.unwrap();
-        let [first, second] = topups();
+        let account = AccountId::mint();
+        // Of one account and day: only the first makes a head due.
+        let [first, second] = topups([account, account]);
         let writer = heads.writer.clone().unwrap();
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let disk = std::mem::replace(&mut writer.lock().file, full);

@@ -19,6 +19,8 @@ pub mod protocol;
 pub mod reaper;
 pub mod replay;
 pub mod store;
+#[cfg(test)]
+mod topups;
 pub mod worker;
 
 pub use audit::{AuditReport, Difference, audit};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use schemas::{AccountId, KeyId, NanoUsd, NodeId, RequestId, Timestamp};
 
+use super::NotTaken;
 use super::generations::Generations;
 use super::keys::Keys;
 use super::learning::{Announcement, GateStatus};
@@ -145,21 +146,31 @@ impl MemoryGate {
         Ok(())
     }
 
-    pub fn post(&self, _now: Timestamp, feedback: &[Posted]) -> Result<(), GateError> {
+    pub fn post(&self, _now: Timestamp, feedback: &[Posted]) -> Result<NotTaken, GateError> {
+        let mut not_taken = NotTaken::new();
         for posted in feedback {
-            let mut shard = self.open_shard(posted.account_id)?;
-            if !shard.accounts.contains_key(&posted.account_id) {
-                self.check_accounts(&shard)?;
+            match self.post_one(posted) {
+                Ok(()) => {}
+                Err(error) if error.is_of_the_gate() => return Err(error),
+                Err(error) => not_taken.push((posted.account_id, error)),
             }
-            let account = shard.accounts.entry(posted.account_id).or_default();
-            for (key, _, _) in &posted.key_spend {
-                if !account.knows_key(*key) {
-                    self.claim_key(posted.account_id, account, *key);
-                }
+        }
+        Ok(not_taken)
+    }
+
+    fn post_one(&self, posted: &Posted) -> Result<(), GateError> {
+        let mut shard = self.open_shard(posted.account_id)?;
+        if !shard.accounts.contains_key(&posted.account_id) {
+            self.check_accounts(&shard)?;
+        }
+        let account = shard.accounts.entry(posted.account_id).or_default();
+        for (key, _, _) in &posted.key_spend {
+            if !account.knows_key(*key) {
+                self.claim_key(posted.account_id, account, *key);
             }
-            if !account.post(posted)? {
-                tracing::warn!(account = %posted.account_id, "ledger posted key spend of a day the gate has folded");
-            }
+        }
+        if !account.post(posted)? {
+            tracing::warn!(account = %posted.account_id, "ledger posted key spend of a day the gate has folded");
         }
         Ok(())
     }
@@ -289,10 +300,8 @@ impl MemoryGate {
     }
 
     fn set(&self, now: Timestamp, epoch: u64, state: GateState) -> Result<(), GateError> {
-        if state.accounts.len() > self.options.accounts_max {
-            return Err(full("accounts_max", self.options.accounts_max));
-        }
         let (accounts, keys) = assemble(self.moment(now, epoch), state)?;
+        note_accounts(accounts.len(), self.options.accounts_max);
         let mut shards: Vec<MutexGuard<'_, Shard>> = self.shards.iter().map(Mutex::lock).collect();
         for shard in &mut shards {
             **shard = Shard { epoch, open: true, accounts: HashMap::new(), due_at: Timestamp::default() };
@@ -356,6 +365,18 @@ impl Shard {
 
 /// Beyond every deadline.
 const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// What the books have is taken whatever the bound: a gate that refused it could not open at all. Accounts first seen are refused then.
+pub(super) fn note_accounts(accounts: usize, max: usize) {
+    if accounts > max {
+        metrics::counter!(GATE_BOUND_REACHED_TOTAL, "bound" => "accounts_max").increment(1);
+        tracing::error!(
+            accounts,
+            max,
+            "the books have more accounts than `limits.gate_accounts_max`: new ones are refused until it is raised"
+        );
+    }
+}
 
 pub(super) fn full(bound: &'static str, max: usize) -> GateError {
     metrics::counter!(GATE_BOUND_REACHED_TOTAL, "bound" => bound).increment(1);

@@ -29,6 +29,9 @@ pub use crate::protocol::{
     ReserveCommand, Reserved, RestoredHold, RestoredSpend, SettleCommand,
 };
 
+/// Accounts for which the gate did not take the ledger's word, and why.
+pub type NotTaken = Vec<(AccountId, GateError)>;
+
 /// Where balances are authorised. Cheap to clone; every call is atomic and idempotent by request id.
 #[derive(Debug, Clone)]
 pub enum BalanceGate {
@@ -124,8 +127,9 @@ impl BalanceGate {
         }
     }
 
-    /// Takes the ledger's word: sets balances by position and forgets exactly the named requests.
-    pub async fn post(&self, now: Timestamp, feedback: Vec<Posted>) -> Result<(), GateError> {
+    /// Takes the ledger's word: sets balances by position and forgets exactly the named requests. **One account never keeps the word from
+    /// another**: those that it is not taken for are answered. An error is of the whole gate, and who was told by then is not known.
+    pub async fn post(&self, now: Timestamp, feedback: Vec<Posted>) -> Result<NotTaken, GateError> {
         match self {
             Self::Memory(gate) => gate.post(now, &feedback),
             Self::Redis(gate) => boxed(gate.post(now, &feedback)).await,

@@ -8,7 +8,7 @@ pub struct GateOptions {
     pub rules: AccountRules,
     /// Answered while the gate is closed.
     pub not_ready_retry_ms: u64,
-    /// Accounts the gate knows.
+    /// Accounts the gate knows, those of the books aside: beyond it, an account that is first seen is refused.
     pub accounts_max: usize,
     /// Locks; an account's state is under one of them. At least one.
     pub shards: usize,

@@ -37,6 +37,13 @@ pub enum GateError {
     Full { bound: &'static str, max: usize },
 }
 
+impl GateError {
+    /// Whether it says something of the gate, and not of the account it was asked about: others would be answered the same.
+    pub const fn is_of_the_gate(&self) -> bool {
+        matches!(self, Self::NotReady { .. } | Self::Unavailable | Self::Superseded)
+    }
+}
+
 impl From<MoneyError> for GateError {
     fn from(_: MoneyError) -> Self {
         Self::Overflow

@@ -127,6 +127,7 @@ impl Config {
         let mut defaults = GateOptions::default();
         defaults.rules.hold_ttl_ms = u32::try_from(self.stream.hold_ttl.0.as_millis()).unwrap_or(u32::MAX);
         GateOptions {
+            accounts_max: self.limits.gate_accounts_max,
             generations_max: self.limits.generation_records_max,
             generation_bytes_max: self.limits.generation_bytes_max.bytes(),
             ..defaults

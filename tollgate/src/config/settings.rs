@@ -88,6 +88,7 @@ pub struct Limits {
     pub drain_bytes_max: Size,
     pub client_queue_pieces_max: usize,
     pub spool_bytes_max: Size,
+    pub gate_accounts_max: usize,
     pub generation_records_max: usize,
     pub generation_bytes_max: Size,
 }

@@ -129,6 +129,7 @@ impl Findings<'_> {
             ("attempts_max", limits.attempts_max),
             ("answer_bytes_max", limits.answer_bytes_max.bytes()),
             ("client_queue_pieces_max", limits.client_queue_pieces_max),
+            ("gate_accounts_max", limits.gate_accounts_max),
             ("generation_records_max", limits.generation_records_max),
             ("generation_bytes_max", limits.generation_bytes_max.bytes()),
             ("hold_output_tokens_max", usize::try_from(limits.hold_output_tokens_max).unwrap_or(usize::MAX)),

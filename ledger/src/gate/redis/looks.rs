@@ -11,6 +11,7 @@ use super::connection::Lane;
 use super::decode::Code;
 use super::names::Shard;
 use super::{Call, RedisGate, encode};
+use crate::gate::NotTaken;
 use crate::gate::state::GateSnapshot;
 use crate::posted::Posted;
 use crate::protocol::{Amounts, GateError, KeySpend, OverdueHold};
@@ -26,9 +27,18 @@ const SNAPSHOT_BATCH: usize = 1_000;
 type GateFields = (Option<u64>, Option<String>);
 
 impl RedisGate {
-    pub async fn post(&self, now: Timestamp, feedback: &[Posted]) -> Result<(), GateError> {
-        let words: Vec<BoxFuture<'_, Result<(), GateError>>> = feedback.iter().map(|posted| self.post_one(now, posted).boxed()).collect();
-        stream::iter(words).buffered(WORDS_IN_FLIGHT_MAX).try_collect::<()>().await
+    pub async fn post(&self, now: Timestamp, feedback: &[Posted]) -> Result<NotTaken, GateError> {
+        let words: Vec<BoxFuture<'_, _>> = feedback.iter().map(|posted| self.post_apart(now, posted).boxed()).collect();
+        let not_taken: Vec<NotTaken> = stream::iter(words).buffered(WORDS_IN_FLIGHT_MAX).try_collect().await?;
+        Ok(not_taken.into_iter().flatten().collect())
+    }
+
+    async fn post_apart(&self, now: Timestamp, posted: &Posted) -> Result<NotTaken, GateError> {
+        match self.post_one(now, posted).await {
+            Ok(()) => Ok(NotTaken::new()),
+            Err(error) if error.is_of_the_gate() => Err(error),
+            Err(error) => Ok(vec![(posted.account_id, error)]),
+        }
     }
 
     async fn post_one(&self, now: Timestamp, posted: &Posted) -> Result<(), GateError> {

@@ -13,7 +13,7 @@ use super::connection::Lane;
 use super::names::Shard;
 use super::{GateClock, RedisGate, RedisGateError, encode, server};
 use crate::gate::learning::{Announcement, GateStatus};
-use crate::gate::memory::full;
+use crate::gate::memory::note_accounts;
 use crate::gate::state::{GateState, assemble};
 use crate::protocol::{AccountRules, AccountState, GateError, KeyLimit, LimitWindow, Moment, RestoredHold, RestoredSpend};
 
@@ -29,9 +29,6 @@ type Field = (Vec<u8>, Vec<u8>);
 
 impl RedisGate {
     pub async fn rebuild(&self, now: Timestamp, state: GateState) -> Result<u64, GateError> {
-        if state.accounts.len() > self.options.gate.accounts_max {
-            return Err(full("accounts_max", self.options.gate.accounts_max));
-        }
         let epoch = self.begin_epoch().await?;
         self.complete_epoch(now, epoch, state).await?;
         Ok(epoch)
@@ -108,6 +105,7 @@ impl RedisGate {
             GateClock::Caller => now,
         };
         let (accounts, keys) = assemble(Moment { now, epoch, rules: &self.options.gate.rules }, state)?;
+        note_accounts(accounts.len(), self.options.gate.accounts_max);
         for shard in self.names.shards() {
             while self.wipe(shard, epoch).await? > 0 {}
         }

@@ -35,6 +35,7 @@ on_every_gate! {
     a_request_that_goes_on_to_a_free_model_is_counted_once;
     free_requests_of_many_callers_are_never_more_than_a_day_s;
     named_bounds_are_typed_errors_and_settling_goes_on;
+    an_account_that_is_refused_does_not_keep_the_word_from_another;
     amounts_that_make_no_sense_are_errors_and_change_nothing;
 }
 
@@ -144,7 +145,7 @@ async fn what_the_ledger_knows_of_a_key_counts_before_its_first_request(backend:
     assert_eq!(gate.key_spend(NOW, key(1)).await.unwrap(), spend);
     let older =
         Posted { account_id: account(1), posted: nanos(1), position: 4, requests: vec![], key_spend: vec![(key(1), today(), nanos(3))] };
-    gate.post(NOW, vec![older]).await.unwrap();
+    assert_eq!(gate.post(NOW, vec![older]).await, Ok(Vec::new()));
     assert_eq!(gate.key_spend(NOW, key(1)).await.unwrap(), spend, "a word from before the rebuild changes nothing");
 }
 
@@ -206,7 +207,7 @@ async fn concurrency_is_the_number_of_live_holds(backend: Backend) {
     gate.expire(NOW, request(4), account(1)).await.unwrap();
     held(gate.reserve(NOW, asking(6)).await.unwrap());
     let posted = Posted { account_id: account(1), posted: nanos(90), position: 2, requests: vec![request(5)], key_spend: vec![] };
-    gate.post(NOW, vec![posted]).await.unwrap();
+    assert_eq!(gate.post(NOW, vec![posted]).await, Ok(Vec::new()));
     held(gate.reserve(NOW, asking(7)).await.unwrap());
     assert_eq!(refused(gate.reserve(NOW, asking(8)).await.unwrap()).cause, RefusalCause::Concurrency { limit: 2 });
 }
@@ -337,6 +338,29 @@ async fn named_bounds_are_typed_errors_and_settling_goes_on(backend: Backend) {
     assert_eq!(gate.generation(request(1)).await.unwrap().as_deref(), Some(b"{}".as_slice()));
     let stranger = ReserveCommand { account_id: AccountId::mint(), ..asks(4, 0) };
     assert_eq!(gate.reserve(NOW, stranger).await, Err(GateError::Full { bound: "accounts_max", max: 1 }));
+}
+
+async fn an_account_that_is_refused_does_not_keep_the_word_from_another(backend: Backend) {
+    let mut options = GateOptions::default();
+    (options.accounts_max, options.shards) = (1, 1);
+    let gate = closed_gate(backend, options).await;
+    let accounts = vec![(account(1), nanos(100), 1), (account(2), nanos(100), 1)];
+    gate.rebuild(NOW, GateState { accounts, ..GateState::default() }).await.expect("what the books have is taken");
+    let word = |number, posted| Posted {
+        account_id: account(number),
+        posted: nanos(posted),
+        position: 2,
+        requests: Vec::new(),
+        key_spend: Vec::new(),
+    };
+    let refused = gate.post(NOW, vec![word(1, 7), word(3, 8), word(2, 9)]).await.unwrap();
+    assert_eq!(refused, [(account(3), GateError::Full { bound: "accounts_max", max: 1 })]);
+    let mut posted = Vec::new();
+    for number in 1..=3 {
+        posted.push(gate.amounts(account(number)).await.unwrap().posted.nanos());
+    }
+    assert_eq!(posted, [7, 9, 0]);
+    held(gate.reserve(NOW, ReserveCommand { account_id: account(2), ..asks(1, 9) }).await.unwrap());
 }
 
 async fn amounts_that_make_no_sense_are_errors_and_change_nothing(backend: Backend) {
