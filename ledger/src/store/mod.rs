@@ -22,6 +22,7 @@ mod snapshot;
 pub mod sqlite;
 mod tables;
 mod touched;
+mod words;
 
 use std::collections::BTreeMap;
 

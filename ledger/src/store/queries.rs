@@ -1,11 +1,10 @@
-//! What the books say: the reads of the API, the gate's rebuild and the operators.
+//! What the books say: the reads of the API and the operators. What the gate is told is in `words.rs`.
 //!
 //! One text serves every database; [`reading!`] expands it for each.
 
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt as _;
-use schemas::terminal::Terminal;
 use schemas::{AccountId, Day, KeyId, NanoUsd, Partition, Producer, RequestId, Timestamp};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
@@ -13,7 +12,6 @@ use uuid::Uuid;
 use crate::apply::{RequestState, TransactionKind};
 use crate::chain::Checkpoint;
 use crate::heads::Due;
-use crate::posted::Posted;
 
 use super::columns::{Columns, SqlRow};
 use super::query::PAGE_LIMIT_MAX;
@@ -51,22 +49,7 @@ macro_rules! reading {
         }
     };
 }
-
-/// Runs a block in a transaction that sees one log position for as long as it lives.
-macro_rules! at_one_position {
-    ($store:expr, $transaction:ident => $body:expr) => {
-        match $store {
-            LedgerStore::Sqlite(store) => {
-                let mut $transaction = store.reading_transaction().await?;
-                $body
-            }
-            LedgerStore::Postgres(store) => {
-                let mut $transaction = store.reading_transaction().await?;
-                $body
-            }
-        }
-    };
-}
+pub(super) use reading;
 
 impl LedgerStore {
     /// The last log position applied.
@@ -253,42 +236,6 @@ impl LedgerStore {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// What the gate would have been told of these requests: of those that are booked, grouped by account.
-    pub async fn posted_for(&self, requests: &[(AccountId, RequestId)]) -> Result<Vec<Posted>, LedgerError> {
-        let mut posted: BTreeMap<AccountId, Posted> = BTreeMap::new();
-        for (account, request) in requests {
-            // An expired one may still be settled, see `Entered::ended`.
-            if self.charge_of(*request).await?.is_some_and(|charge| charge.terminal != Terminal::Expired) {
-                let empty =
-                    Posted { account_id: *account, posted: NanoUsd::ZERO, position: 0, requests: Vec::new(), key_spend: Vec::new() };
-                posted.entry(*account).or_insert(empty).requests.push(*request);
-            }
-        }
-        let sql =
-            "SELECT p.position, (SELECT balance_nanos FROM ledger_balances WHERE account_id = $1) AS balance_nanos FROM ledger_position p";
-        for (account, one) in &mut posted {
-            reading!(self, pool => {
-                let row = sqlx::query(sql).bind(account.uuid()).fetch_one(pool).await?;
-                let columns = Columns { table: "ledger_position", row: &row };
-                one.position = columns.count("position")?;
-                one.posted = columns.optional_nanos("balance_nanos")?.unwrap_or(NanoUsd::ZERO);
-            });
-        }
-        Ok(posted.into_values().collect())
-    }
-
-    /// Every account's balance and key spend as the gate is told them, at one log position.
-    pub async fn posted_all(&self) -> Result<Vec<Posted>, LedgerError> {
-        const BALANCES: &str = "SELECT account_id, balance_nanos FROM ledger_balances";
-        const SPEND: &str = "SELECT key_id, day, account_id, spent_nanos FROM ledger_key_spend ORDER BY key_id, day";
-        at_one_position!(self, transaction => {
-            let position = position_of(&sqlx::query(POSITION).fetch_one(&mut *transaction).await?)?;
-            let balances = sqlx::query(BALANCES).fetch_all(&mut *transaction).await?;
-            let spend = sqlx::query(SPEND).fetch_all(&mut *transaction).await?;
-            posted(position, &balances, &spend)
-        })
-    }
-
     /// The head that a log position made; `None` where no fact was recorded.
     pub async fn head_at(&self, position: u64) -> Result<Option<Checkpoint>, LedgerError> {
         let sql = "SELECT partition, ordinal, head, position, occurred_at_micros FROM ledger_entries WHERE position = $1";
@@ -324,7 +271,7 @@ fn head<R: SqlRow>(row: &R) -> Result<Checkpoint, LedgerError> {
     })
 }
 
-fn rows<R: SqlRow, T>(
+pub(super) fn rows<R: SqlRow, T>(
     table: &'static str,
     rows: &[R],
     read: impl Fn(&Columns<'_, R>) -> Result<T, LedgerError>,
@@ -386,22 +333,6 @@ fn charge<R: SqlRow>(rows: &[R]) -> Result<Option<RequestCharge>, LedgerError> {
         }
     }
     Ok(known)
-}
-
-fn posted<R: SqlRow>(position: u64, balances: &[R], spend: &[R]) -> Result<Vec<Posted>, LedgerError> {
-    let mut posted: BTreeMap<AccountId, Posted> = BTreeMap::new();
-    for row in balances {
-        let columns = Columns { table: "ledger_balances", row };
-        let (account_id, balance) = (columns.account("account_id")?, columns.nanos("balance_nanos")?);
-        posted.insert(account_id, Posted { account_id, posted: balance, position, requests: Vec::new(), key_spend: Vec::new() });
-    }
-    for row in spend {
-        let columns = Columns { table: "ledger_key_spend", row };
-        if let Some(account) = posted.get_mut(&columns.account("account_id")?) {
-            account.key_spend.push((columns.key("key_id")?, columns.day("day")?, columns.nanos("spent_nanos")?));
-        }
-    }
-    Ok(posted.into_values().collect())
 }
 
 fn read_transaction<R: SqlRow>(columns: &Columns<'_, R>) -> Result<(i64, Transaction), LedgerError> {

@@ -3,33 +3,19 @@
 //! The ledger role drives the learning ([`Coordinator`]); every gateway announces what it has in flight. Nothing here
 //! decides: what is waited for and what becomes of it is `ledger::gate`'s.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::control::store::{ControlStore, CoordinatorTurn, GatewayLease};
 use ledger::gate::BalanceGate;
-use ledger::gate::learning::{Books, Coordinator, LearningSources, RegisteredNode, SourceError};
-use ledger::store::{LedgerError, LedgerStore};
-use schemas::terminal::Terminal;
-use schemas::{RequestId, Timestamp};
+use ledger::gate::learning::{Coordinator, LearningSources, RegisteredNode, SourceError};
+use schemas::Timestamp;
 use tokio::sync::Mutex;
 
 use super::stores::Stores;
 
 /// Between two looks at the gate.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The books move while they are read: then they are read again. With the gate closed they soon stand still.
-const READS_MAX: usize = 50;
-const READ_AGAIN: Duration = Duration::from_millis(100);
-
-#[derive(Debug, thiserror::Error)]
-enum BooksError {
-    #[error("ledger could not be read")]
-    Ledger(#[from] LedgerError),
-    #[error("the books did not stand still for as long as one look at them takes")]
-    Moving,
-}
 
 /// Keeps the gate open, for the ledger role.
 pub fn coordinator(stores: &Stores) -> Coordinator {
@@ -55,7 +41,7 @@ pub fn coordinator(stores: &Stores) -> Coordinator {
         }),
         books: Arc::new(move |requests| {
             let ledger = books_of.clone();
-            Box::pin(async move { Ok(books(&ledger, &requests).await?) })
+            Box::pin(async move { Ok(ledger.books(&requests).await?) })
         }),
         clock: Arc::new(Timestamp::now),
     };
@@ -90,26 +76,6 @@ async fn nodes(control: &ControlStore) -> Result<Vec<RegisteredNode>, SourceErro
     let registered =
         |lease: GatewayLease| RegisteredNode { node: lease.gateway.node, lease_ends_at: lease.ends_at.plus_micros(ahead_micros) };
     Ok(control.gateways(now).await?.into_iter().map(registered).collect())
-}
-
-/// Balances and key spend at one log position, and which of these requests are booked there.
-async fn books(ledger: &LedgerStore, requests: &[RequestId]) -> Result<Books, BooksError> {
-    for _ in 0..READS_MAX {
-        let before = ledger.position().await?;
-        let (accounts, key_spend) = (ledger.balances().await?, ledger.key_spend().await?);
-        let mut booked = BTreeSet::new();
-        for request in requests {
-            // An expired one may still be settled: then its charge is pending until the books have that, too.
-            if ledger.charge_of(*request).await?.is_some_and(|charge| charge.terminal != Terminal::Expired) {
-                booked.insert(*request);
-            }
-        }
-        if ledger.position().await? == before {
-            return Ok(Books { accounts, key_spend, booked });
-        }
-        tokio::time::sleep(READ_AGAIN).await;
-    }
-    Err(BooksError::Moving)
 }
 
 /// Whether a gate is learned anew by a coordinator: one of this process is rebuilt at its start.

@@ -212,6 +212,41 @@ async fn the_gate_keeps_an_expired_request_until_its_late_settle_is_booked() {
     assert_eq!(store.posted_for(&[(who, request(1))]).await.unwrap()[0].requests, [request(1)]);
 }
 
+/// A gate is rebuilt under load: then the books never stand still.
+#[tokio::test]
+async fn the_books_for_a_gate_are_of_one_position_while_they_go_on() {
+    const REQUESTS: u128 = 300;
+    let house = House::new();
+    let store = house.ledger().await;
+    let mut author = Author::new(1);
+    let who = account(1);
+    let mut payloads = vec![author.topup(who, "t", 1_000)];
+    payloads.extend((0..REQUESTS).map(|number| author.settled(who, request(number), 1)));
+    let requests: Vec<_> = (0..REQUESTS).map(request).collect();
+    let booking = async {
+        for batch in entries(&payloads).chunks(7) {
+            store.apply_batch(batch).await.unwrap();
+        }
+    };
+    let reading = async {
+        loop {
+            let books = store.books(&requests).await.unwrap();
+            let charged = books.booked.len() as i64;
+            let spent: i64 = books.key_spend.iter().map(|(_, _, spent)| spent.nanos()).sum();
+            let expected: Vec<_> = books.accounts.iter().map(|_| (who, nanos(1_000 - charged), 1 + charged as u64)).collect();
+            assert_eq!((spent, &books.accounts), (charged, &expected));
+            if charged == REQUESTS as i64 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(booking, reading);
+    book(&store, &[author.expired(who, request(REQUESTS)), author.released(who, request(REQUESTS + 1), false, None)]).await;
+    let ended = store.books(&[request(REQUESTS), request(REQUESTS + 1), request(REQUESTS + 2)]).await.unwrap().booked;
+    assert_eq!(ended.into_iter().collect::<Vec<_>>(), [request(REQUESTS + 1)], "an expired one may still be settled");
+}
+
 #[tokio::test]
 async fn a_reader_beside_a_writer_sees_the_books_and_cannot_write() {
     let house = House::new();
