@@ -15,10 +15,12 @@ use crate::posted::Posted;
 
 use super::columns::{Columns, SqlRow};
 use super::queries::{POSITION, position_of, reading, rows};
+use super::rows::signed;
 use super::{LedgerError, LedgerStore, read};
 
-const BALANCES: &str = "SELECT account_id, balance_nanos FROM ledger_balances ORDER BY account_id";
-const SPEND: &str = "SELECT key_id, day, account_id, spent_nanos FROM ledger_key_spend ORDER BY key_id, day";
+/// What moved after a log position; 0 for all.
+const BALANCES: &str = "SELECT account_id, balance_nanos FROM ledger_balances WHERE position > $1 ORDER BY account_id";
+const SPEND: &str = "SELECT key_id, day, account_id, spent_nanos FROM ledger_key_spend WHERE position > $1 ORDER BY key_id, day";
 /// Requests looked up in one statement.
 const REQUESTS_MAX: usize = 1_000;
 
@@ -68,8 +70,8 @@ impl LedgerStore {
     pub async fn books(&self, requests: &[RequestId]) -> Result<Books, LedgerError> {
         at_one_position!(self, transaction => {
             let position = position_of(&sqlx::query(POSITION).fetch_one(&mut *transaction).await?)?;
-            let balances = sqlx::query(BALANCES).fetch_all(&mut *transaction).await?;
-            let spend = sqlx::query(SPEND).fetch_all(&mut *transaction).await?;
+            let balances = sqlx::query(BALANCES).bind(0_i64).fetch_all(&mut *transaction).await?;
+            let spend = sqlx::query(SPEND).bind(0_i64).fetch_all(&mut *transaction).await?;
             Ok(Books {
                 accounts: rows("ledger_balances", &balances, |columns| {
                     Ok((columns.account("account_id")?, columns.nanos("balance_nanos")?, position))
@@ -106,13 +108,13 @@ impl LedgerStore {
         Ok(posted.into_values().collect())
     }
 
-    /// Every account's balance and key spend as the gate is told them, at one log position.
-    pub async fn posted_all(&self) -> Result<Vec<Posted>, LedgerError> {
+    /// The balances and key spend that moved after a log position, as the gate is told them, and the position they are as of.
+    pub async fn posted_after(&self, after: u64) -> Result<(u64, Vec<Posted>), LedgerError> {
         at_one_position!(self, transaction => {
             let position = position_of(&sqlx::query(POSITION).fetch_one(&mut *transaction).await?)?;
-            let balances = sqlx::query(BALANCES).fetch_all(&mut *transaction).await?;
-            let spend = sqlx::query(SPEND).fetch_all(&mut *transaction).await?;
-            posted(position, &balances, &spend)
+            let balances = sqlx::query(BALANCES).bind(signed(after)).fetch_all(&mut *transaction).await?;
+            let spend = sqlx::query(SPEND).bind(signed(after)).fetch_all(&mut *transaction).await?;
+            Ok((position, posted(position, &balances, &spend)?))
         })
     }
 }
@@ -130,6 +132,7 @@ async fn booked(facts: &mut impl RequestFacts, requests: &[RequestId]) -> Result
     Ok(booked)
 }
 
+/// A key's spend moves with its account's balance: no row is without its account.
 fn posted<R: SqlRow>(position: u64, balances: &[R], spend: &[R]) -> Result<Vec<Posted>, LedgerError> {
     let mut posted: BTreeMap<AccountId, Posted> = BTreeMap::new();
     for row in balances {

@@ -2,8 +2,8 @@
 //!
 //! It never acknowledges anything: the position in the books is the only memory. A broken invariant halts
 //! it; a database that is away is waited for. Feedback to the gate may be lost at any moment and is
-//! repaired: all of it is said again at the start and whenever the gate was closed, and what the gate
-//! still carries too long is said again from the books.
+//! repaired: all of it is said again at the start, what came after the last word that was delivered
+//! whenever one was not, and what the gate still carries too long is said again from the books.
 //!
 //! Of several workers on one ledger **one books and the others stand back**: whoever finds that the books
 //! moved without it only watches them, and goes on when they stand still. Start at [`run`].
@@ -240,7 +240,8 @@ impl Worker {
             self.read_books().await?;
         } else {
             fault::point("ledger.before_feedback");
-            self.feedback.post(outcome.posted).await;
+            let from = outcome.position - outcome.entries();
+            self.feedback.post(outcome.posted, from, outcome.position).await;
             fault::point("ledger.after_feedback");
             self.publish(outcome.position, outcome.watermarks);
         }

@@ -1,11 +1,10 @@
 //! Commands and whole states as the functions read them; the layouts stand in `lua/account.lua`.
 
-use schemas::{KeyId, NanoUsd};
+use schemas::{Day, KeyId, NanoUsd, RequestId};
 use uuid::Uuid;
 
 use super::bytes::Writer;
 use crate::gate::options::GateOptions;
-use crate::posted::Posted;
 use crate::protocol::account::image::{AccountImage, EntryImage, EntryKind};
 use crate::protocol::key::KeyState;
 use crate::protocol::rate::Bucket;
@@ -37,19 +36,18 @@ pub(super) fn reserve(command: &ReserveCommand, options: &GateOptions) -> Vec<u8
 }
 
 /// Four windows, as first day and end.
-pub(super) fn windows(day: schemas::Day) -> Vec<u8> {
+pub(super) fn windows(day: Day) -> Vec<u8> {
     let windows = [LimitWindow::Daily, LimitWindow::Weekly, LimitWindow::Monthly];
     let days = windows.into_iter().filter_map(|window| window.days(day));
     days.fold(Writer::default(), |writer, (first, end)| writer.day(first).day(end)).done()
 }
 
-pub(super) fn requests(posted: &Posted) -> Vec<u8> {
-    posted.requests.iter().fold(Writer::default(), |writer, request| writer.id(request.uuid())).done()
+pub(super) fn requests(requests: &[RequestId]) -> Vec<u8> {
+    requests.iter().fold(Writer::default(), |writer, request| writer.id(request.uuid())).done()
 }
 
-pub(super) fn key_totals(posted: &Posted) -> Vec<u8> {
-    let totals = posted.key_spend.iter();
-    totals.fold(Writer::default(), |writer, (key, day, total)| writer.id(key.uuid()).day(*day).amount(*total)).done()
+pub(super) fn key_totals(totals: &[(KeyId, Day, NanoUsd)]) -> Vec<u8> {
+    totals.iter().fold(Writer::default(), |writer, (key, day, total)| writer.id(key.uuid()).day(*day).amount(*total)).done()
 }
 
 /// The field `a` of an account's hash.
@@ -101,7 +99,7 @@ pub(super) const fn window(window: LimitWindow) -> u8 {
     }
 }
 
-fn limit(writer: Writer, limit: Option<KeyLimit>, day: schemas::Day) -> Writer {
+fn limit(writer: Writer, limit: Option<KeyLimit>, day: Day) -> Writer {
     let (first, end) = limit.and_then(|limit| limit.window.days(day)).unwrap_or((day, day));
     let amount = limit.map_or(NanoUsd::ZERO, |limit| limit.amount);
     writer.byte(limit.map_or(0, |limit| window(limit.window))).day(first).day(end).amount(amount)

@@ -1,9 +1,11 @@
 //! The calls of the ledger's roles and of readers: its word, looks at all there is, snapshots.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use redis::{Cmd, Pipeline};
-use schemas::{AccountId, KeyId, NodeId, RequestId, Timestamp};
+use schemas::{AccountId, Day, KeyId, NanoUsd, NodeId, RequestId, Timestamp};
 
 use super::bytes::{Reader, Writer, key_id};
 use super::calls::unexpected;
@@ -18,6 +20,8 @@ use crate::protocol::{Amounts, GateError, KeySpend, OverdueHold};
 
 /// Words of the ledger that are on their way at once.
 const WORDS_IN_FLIGHT_MAX: usize = 64;
+/// Keys' days of one account that are told in one call: more than a batch of the ledger has.
+const KEY_DAYS_MAX: usize = 1_000;
 /// Tombstones that one look drops in a shard.
 const SWEEP_MAX: u64 = 1_000;
 /// Accounts read in one go.
@@ -41,11 +45,37 @@ impl RedisGate {
         }
     }
 
+    /// In parts: no function stands in the way of requests for long. **The requests come last**: until the days of their keys are set they
+    /// count as pending, so that no part shows more than is left.
     async fn post_one(&self, now: Timestamp, posted: &Posted) -> Result<(), GateError> {
+        let (mut rest, mut all_set) = (&posted.key_spend[..], true);
+        loop {
+            let (days, after) = rest.split_at(rest.len().min(KEY_DAYS_MAX));
+            let requests = if after.is_empty() { &posted.requests[..] } else { &[] };
+            all_set &= self.post_part(now, posted, requests, days).await?;
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        if !all_set {
+            tracing::warn!(account = %posted.account_id, "ledger posted key spend of a day the gate has folded");
+        }
+        Ok(())
+    }
+
+    /// False if a key's day was too old to be set.
+    async fn post_part(
+        &self,
+        now: Timestamp,
+        posted: &Posted,
+        requests: &[RequestId],
+        days: &[(KeyId, Day, NanoUsd)],
+    ) -> Result<bool, GateError> {
         let shard = self.names.of_account(posted.account_id);
         let account = Writer::default().id(posted.account_id.uuid()).done();
         let balance = Writer::default().amount(posted.posted).position(posted.position).done();
-        let (requests, totals) = (encode::requests(posted), encode::key_totals(posted));
+        let (requests, totals) = (encode::requests(requests), encode::key_totals(days));
         let accounts_max = Writer::default().count(self.accounts_max_per_shard()).done();
         let (mut adopted, mut adopted_epoch) = (Vec::new(), 0);
         loop {
@@ -60,19 +90,14 @@ impl RedisGate {
             let answer = self.call(now, call).await?;
             let (head, mut reader) = self.understood(shard, &answer).await?;
             match head.code {
-                Code::Ok => {
-                    if reader.byte()? == 1 {
-                        tracing::warn!(account = %posted.account_id, "ledger posted key spend of a day the gate has folded");
-                    }
-                    return Ok(());
-                }
+                Code::Ok => return Ok(reader.byte()? == 0),
                 Code::NeedKeys if adopted_epoch < head.epoch => {
                     adopted_epoch = head.epoch;
-                    let keys = posted.key_spend.iter().map(|(key, ..)| self.find_key(now, *key, Some(posted.account_id)));
-                    let found = try_join_all(keys).await?;
+                    let keys: BTreeSet<KeyId> = days.iter().map(|(key, ..)| *key).collect();
+                    let found = try_join_all(keys.iter().map(|key| self.find_key(now, *key, Some(posted.account_id)))).await?;
                     // Some of an older epoch: the function asks again, and by then all are of its own.
                     adopted_epoch = found.iter().map(|key| key.epoch).fold(adopted_epoch, u64::min);
-                    let writer = posted.key_spend.iter().zip(&found).fold(Writer::default(), |writer, ((key, ..), found)| {
+                    let writer = keys.iter().zip(&found).fold(Writer::default(), |writer, (key, found)| {
                         writer.id(key.uuid()).int(u32::try_from(found.state.len()).unwrap_or(0)).bytes(&found.state)
                     });
                     adopted = writer.done();

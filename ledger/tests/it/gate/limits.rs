@@ -35,6 +35,7 @@ on_every_gate! {
     a_request_that_goes_on_to_a_free_model_is_counted_once;
     free_requests_of_many_callers_are_never_more_than_a_day_s;
     named_bounds_are_typed_errors_and_settling_goes_on;
+    a_word_of_many_keys_and_days_is_taken_as_a_whole;
     an_account_that_is_refused_does_not_keep_the_word_from_another;
     amounts_that_make_no_sense_are_errors_and_change_nothing;
 }
@@ -338,6 +339,24 @@ async fn named_bounds_are_typed_errors_and_settling_goes_on(backend: Backend) {
     assert_eq!(gate.generation(request(1)).await.unwrap().as_deref(), Some(b"{}".as_slice()));
     let stranger = ReserveCommand { account_id: AccountId::mint(), ..asks(4, 0) };
     assert_eq!(gate.reserve(NOW, stranger).await, Err(GateError::Full { bound: "accounts_max", max: 1 }));
+}
+
+/// More than one call takes, in the gate that has calls.
+async fn a_word_of_many_keys_and_days_is_taken_as_a_whole(backend: Backend) {
+    let gate = gate_with(backend, &[(account(1), 10_000)]).await;
+    held(gate.reserve(NOW, asks_with_key(1, 30, 10_000, LimitWindow::Total)).await.unwrap());
+    gate.settle(NOW, settles(1, 30)).await.unwrap();
+    let days = |number| (0..300).map(move |day| (key(number), today().plus(day - 299), nanos(1)));
+    let key_spend: Vec<_> = (1..=8).flat_map(days).collect();
+    let word = Posted { account_id: account(1), posted: nanos(7_600), position: 9, requests: vec![request(1)], key_spend };
+    assert_eq!(gate.post(NOW, vec![word.clone()]).await, Ok(Vec::new()));
+    assert_eq!(gate.post(NOW, vec![word]).await, Ok(Vec::new()), "said again");
+    let amounts = gate.amounts(account(1)).await.unwrap();
+    assert_eq!((amounts.posted, amounts.pending, amounts.held), (nanos(7_600), NanoUsd::ZERO, NanoUsd::ZERO));
+    for number in 1..=8 {
+        let spend = gate.key_spend(NOW, key(number)).await.unwrap();
+        assert_eq!((spend.daily, spend.total), (nanos(1), nanos(300)), "key {number}");
+    }
 }
 
 async fn an_account_that_is_refused_does_not_keep_the_word_from_another(backend: Backend) {

@@ -11,7 +11,7 @@ use ledger::gate::{
 use schemas::RequestId;
 use tempfile::TempDir;
 
-use super::setting::{NOW, account, asks, held, nanos, redis_options, redis_url, request, settles};
+use super::setting::{NOW, account, asks, held, key, nanos, redis_options, redis_url, request, settles};
 
 /// A server of one test's own, which may be stopped and flushed.
 struct Server {
@@ -194,6 +194,34 @@ async fn a_server_restored_from_an_old_snapshot_authorises_nothing() {
     assert!(matches!(fresh.reserve(NOW, asks(2, 100)).await, Ok(Reserved::Refused(_))));
     fresh.settle(NOW, settles(1, 30)).await.unwrap();
     assert_eq!(gate.amounts(account(1)).await.unwrap().available(), nanos(70));
+}
+
+/// However many of its days the ledger names: a key's state is as long as two months of them.
+#[tokio::test]
+async fn a_key_is_read_once_a_word_and_a_long_word_goes_in_parts() {
+    let server = Server::start().await;
+    let gate = server.gate().await;
+    gate.rebuild(NOW, with_balance(100)).await.unwrap();
+    let word = |days: i32, position| Posted {
+        account_id: account(1),
+        posted: nanos(100),
+        position,
+        requests: Vec::new(),
+        key_spend: (0..days).map(|day| (key(1), NOW.day().plus(day - days), nanos(1))).collect(),
+    };
+    assert_eq!(gate.post(NOW, vec![word(1, 2)]).await, Ok(Vec::new()));
+    let calls = async |command: &str| {
+        let redis::Value::BulkString(stats) = server.try_run(&["INFO", "commandstats"]).await.unwrap() else { panic!("no text") };
+        let stats = String::from_utf8(stats).unwrap();
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls="))).unwrap().to_owned();
+        line.split(',').next().unwrap().parse::<u32>().unwrap()
+    };
+    for (days, parts) in [(900, 1), (2_500, 3)] {
+        server.run(&["CONFIG", "RESETSTAT"]).await;
+        assert_eq!(gate.post(NOW, vec![word(days, 3)]).await, Ok(Vec::new()));
+        assert_eq!(calls("fcall").await, parts);
+        assert_eq!(calls("hmget").await, 2 * parts, "the shard's own, and one for all of the account's");
+    }
 }
 
 #[tokio::test]

@@ -8,16 +8,18 @@ local function in_chunks(list, command, key)
   for first = 1, #list, CHUNK do call(command, key, unpack(list, first, min(first + CHUNK - 1, #list))) end
 end
 
--- What the account is asked for: its sums, the entries named in ARGV 4 (each once), the keys of ARGV 5.
+-- What the account is asked for: its sums, the entries named in ARGV 4 and the keys of ARGV 5, each once.
 local function fields_asked()
   local fields, ids, seen = {'a'}, {}, {}
   for index = 1, #ARGV[4], 16 do
     local id = substring(ARGV[4], index, index + 15)
-    if not seen[id] then
-      ids[#ids + 1], fields[#fields + 1], seen[id] = id, 'e' .. id, true
-    end
+    local field = 'e' .. id
+    if not seen[field] then ids[#ids + 1], fields[#fields + 1], seen[field] = id, field, true end
   end
-  for index = 1, #ARGV[5], 28 do fields[#fields + 1] = 'k' .. substring(ARGV[5], index, index + 15) end
+  for index = 1, #ARGV[5], 28 do
+    local field = 'k' .. substring(ARGV[5], index, index + 15)
+    if not seen[field] then fields[#fields + 1], seen[field] = field, true end
+  end
   return fields, ids
 end
 

@@ -1,6 +1,7 @@
 //! What every ledger store promises.
 
 use bytes::Bytes;
+use ledger::gate::Posted;
 use ledger::store::ProducerGap;
 use ledger::{Access, LedgerError, LedgerStore};
 use schemas::Body;
@@ -195,6 +196,27 @@ async fn the_gate_is_told_of_every_ended_request_also_of_repeated_and_late_ones(
     assert_eq!((posted.account_id, posted.posted, posted.position), (who, nanos(85), 6));
     assert_eq!(posted.requests, [request(1), request(1), request(2)]);
     assert_eq!(posted.key_spend.iter().map(|(_, _, spent)| spent.nanos()).collect::<Vec<_>>(), [15]);
+}
+
+#[tokio::test]
+async fn what_moved_after_a_position_is_said_again_and_nothing_else() {
+    let house = House::new();
+    let store = house.ledger().await;
+    let mut author = Author::new(1);
+    let (one, two) = (account(1), account(2));
+    book(&store, &[author.topup(one, "1", 100), author.topup(two, "2", 50), author.settled(one, request(1), 10)]).await;
+    author.now = author.now.plus_micros(86_400_000_000);
+    book(&store, &[author.settled(one, request(2), 5), author.released(two, request(3), false, None)]).await;
+    let said = async |after| {
+        let (position, said) = store.posted_after(after).await.unwrap();
+        assert!(position == 5 && said.iter().all(|word| word.position == 5 && word.requests.is_empty()));
+        let spend = |word: &Posted| word.key_spend.iter().map(|(_, _, spent)| spent.nanos()).collect();
+        said.iter().map(|word| (word.account_id, word.posted.nanos(), spend(word))).collect::<Vec<(_, _, Vec<i64>)>>()
+    };
+    assert_eq!(said(0).await, [(one, 85, vec![10, 5]), (two, 50, vec![])]);
+    assert_eq!(said(2).await, [(one, 85, vec![10, 5])]);
+    assert_eq!(said(3).await, [(one, 85, vec![5])], "of its key the day that moved");
+    assert_eq!(said(4).await, []);
 }
 
 #[tokio::test]
