@@ -141,7 +141,7 @@ async fn ship(dir: &Path, durability: Durability) {
     let options = LogOptions { ack_unsynced: durability == Durability::Process, ..LogOptions::default() };
     let log = EventLog::open_segmented(Arc::new(FileDisk), &folder, options).unwrap();
     let cancel = CancellationToken::new();
-    let shipper = Shipper::new(spool.clone(), log.clone(), Arc::new(|| Box::pin(async { Vec::new() })), ShipperOptions::default());
+    let shipper = Shipper::new(spool.clone(), log.clone(), Arc::new(|| Box::pin(async { Default::default() })), ShipperOptions::default());
     let measuring = async {
         let mut lags = Vec::new();
         for position in 0..500 {

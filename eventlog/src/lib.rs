@@ -19,7 +19,7 @@ pub use disk::{Disk, DiskFile, FileDisk, OpenMode};
 pub use log::{
     Bounds, Entry, EventLog, JetStreamError, JetStreamLog, JetStreamOptions, LogError, LogOptions, Message, ReadLimit, SegmentedEventLog,
 };
-pub use shipper::{AppliedSource, ShipError, Shipper, ShipperOptions};
+pub use shipper::{AppliedSource, Booked, ShipError, Shipper, ShipperOptions};
 pub use spool::{Applied, Durability, Durable, Recovery, Spool, SpoolError, SpoolOptions, SpoolUsage, Unfinished};
 
 /// The simulated disk, for crash tests of whatever stands on a log.

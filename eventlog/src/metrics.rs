@@ -26,6 +26,8 @@ pub const LOG_ACK_TIMEOUTS: &str = "tollgate_spool_log_ack_timeouts_total";
 pub const SHIPPED: &str = "tollgate_shipper_events_total";
 /// Counter: batches the event log did not take, or whose outcome is unknown.
 pub const SHIP_FAILURES: &str = "tollgate_shipper_failures_total";
+/// Counter: events that the log had acknowledged and the books passed without seeing them, sent again.
+pub const RESENT: &str = "tollgate_shipper_resent_events_total";
 /// Counter: events that JetStream acknowledged, those it had before included.
 pub const JETSTREAM_ACKS: &str = "tollgate_jetstream_acks_total";
 /// Counter: events that JetStream already had when they were appended.
@@ -52,6 +54,7 @@ pub fn describe() {
     );
     ::metrics::describe_counter!(SHIPPED, "Events the event log acknowledged to the shipper");
     ::metrics::describe_counter!(SHIP_FAILURES, "Batches the event log did not take, or whose outcome is unknown");
+    ::metrics::describe_counter!(RESENT, "Events that the log had acknowledged and the books passed without seeing them, sent again");
     ::metrics::describe_counter!(JETSTREAM_ACKS, "Events that JetStream acknowledged, those it had before included");
     ::metrics::describe_counter!(JETSTREAM_DUPLICATES, "Events that JetStream already had when they were appended");
     ::metrics::describe_counter!(JETSTREAM_UNKNOWN_OUTCOMES, "Appends whose outcome is unknown; they are repeated");

@@ -2,7 +2,8 @@
 //! the ledger has applied.
 //!
 //! **The same bytes under the same message id, again and again until the log takes them**: an outcome that is
-//! unknown is repeated, and whoever reads the log counts an event once. Start at [`Shipper::run`].
+//! unknown is repeated, and whoever reads the log counts an event once. What the log took and lost again (a leader that failed before its
+//! followers had it) is found by the books having passed it, and sent once more. Start at [`Shipper::run`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,17 +11,60 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, counter};
+use parking_lot::Mutex;
+use schemas::{BootId, Partition};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
 use crate::log::{EventLog, Message};
-use crate::metrics::{SHIP_FAILURES, SHIPPED};
+use crate::metrics::{RESENT, SHIP_FAILURES, SHIPPED};
 use crate::spool::{Applied, ShipBatch, ShipCursor, ShipLimits, Spool, SpoolError};
 
+/// How far the books are.
+#[derive(Debug, Clone, Default)]
+pub struct Booked {
+    /// The log position they have read to.
+    pub position: u64,
+    /// Up to which number they have the events of producers.
+    pub applied: Vec<Applied>,
+}
+
 /// What the ledger has applied, wired by the executable.
-pub type AppliedSource = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<Applied>> + Send>> + Send + Sync>;
+pub type AppliedSource = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Booked> + Send>> + Send + Sync>;
+
+/// Events that the log has acknowledged: the books have them once they are at its position.
+struct Mark {
+    position: u64,
+    sequences: Vec<(BootId, Partition, u64)>,
+}
+
+/// What is watched until the books have it, and what is next.
+#[derive(Default)]
+struct Marks {
+    watched: Option<Mark>,
+    /// Of all batches since.
+    next: Option<Mark>,
+    /// When what is watched is sent again, from the moment on that the books were there without it.
+    again: Option<(Instant, Duration)>,
+}
+
+impl Marks {
+    fn acknowledged(&mut self, position: u64, sequences: Vec<(BootId, Partition, u64)>) {
+        let Some(next) = &mut self.next else {
+            self.next = Some(Mark { position, sequences });
+            return;
+        };
+        next.position = next.position.max(position);
+        for (boot, partition, pseq) in sequences {
+            match next.sequences.iter_mut().find(|(known, of, _)| (*known, *of) == (boot, partition)) {
+                Some((_, _, last)) => *last = pseq,
+                None => next.sequences.push((boot, partition, pseq)),
+            }
+        }
+    }
+}
 
 /// With more records than this to read, reading leaves the async worker: it may have to wait for the disk.
 const TAIL_RECORDS: u64 = 4_096;
@@ -38,6 +82,9 @@ pub struct ShipperOptions {
     pub retry_delay_min: Duration,
     pub retry_delay_max: Duration,
     pub release_interval: Duration,
+    /// Events that the books have passed without seeing them are sent again after so long, and then after twice as long each time.
+    pub resend_after: Duration,
+    pub resend_after_max: Duration,
 }
 
 impl Default for ShipperOptions {
@@ -50,6 +97,8 @@ impl Default for ShipperOptions {
             retry_delay_min: Duration::from_millis(50),
             retry_delay_max: Duration::from_secs(5),
             release_interval: Duration::from_millis(250),
+            resend_after: Duration::from_secs(10),
+            resend_after_max: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -69,11 +118,14 @@ pub struct Shipper {
     options: ShipperOptions,
     shipped: Counter,
     failures: Counter,
+    resent: Counter,
+    marks: Mutex<Marks>,
 }
 
 impl Shipper {
     pub fn new(spool: Spool, log: EventLog, applied: AppliedSource, options: ShipperOptions) -> Self {
-        Self { spool, log, applied, options, shipped: counter!(SHIPPED), failures: counter!(SHIP_FAILURES) }
+        let (shipped, failures, resent) = (counter!(SHIPPED), counter!(SHIP_FAILURES), counter!(RESENT));
+        Self { spool, log, applied, options, shipped, failures, resent, marks: Mutex::default() }
     }
 
     /// Runs until cancelled; then ships what is left, as long as the log takes it at the first try, and returns.
@@ -147,8 +199,9 @@ impl Shipper {
         let mut delay = self.options.retry_delay_min;
         loop {
             fault::point("shipper.before_append");
-            if self.append(&batch.messages).await {
+            if let Some(position) = self.append(&batch.messages).await {
                 fault::point("shipper.after_append");
+                self.marks.lock().acknowledged(position, batch.last_sequences());
                 self.shipped.increment(batch.messages.len() as u64);
                 self.spool.mark_shipped(batch.last_lsn);
                 return true;
@@ -165,22 +218,63 @@ impl Shipper {
         }
     }
 
-    async fn append(&self, messages: &[Message]) -> bool {
+    /// The position of the last of them, once the log has them.
+    async fn append(&self, messages: &[Message]) -> Option<u64> {
         match timeout(self.options.append_timeout, self.log.append(messages.to_vec())).await {
-            Ok(Ok(_)) => return true,
+            Ok(Ok(position)) => return Some(position),
             Ok(Err(error)) => tracing::warn!(events = messages.len(), error = %error, "the event log did not take a batch; it is repeated"),
             Err(_) => tracing::warn!(events = messages.len(), "the event log did not answer in time; the batch is repeated"),
         }
-        false
+        None
     }
 
     async fn release_once(&self) {
-        let applied = (self.applied)().await;
+        let Booked { position, applied } = (self.applied)().await;
         let spool = self.spool.clone();
         match spawn_blocking(move || spool.release(&applied)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(error = %error, "the spool could not release what was applied"),
             Err(join) => std::panic::resume_unwind(join.into_panic()),
         }
+        self.send_lost_again(position).await;
+    }
+
+    /// Sends again what the log has acknowledged and the books have passed without seeing it: of each sequence the first such event, as all
+    /// behind it waits for that one.
+    async fn send_lost_again(&self, booked: u64) {
+        let Some(lost) = self.lost(booked) else { return };
+        let spool = self.spool.clone();
+        let read = spawn_blocking(move || spool.first_unapplied(&lost)).await;
+        let messages = match read {
+            Ok(Ok(messages)) => messages,
+            Ok(Err(error)) => return tracing::warn!(error = %error, "the spool could not be read for what the event log lost"),
+            Err(join) => std::panic::resume_unwind(join.into_panic()),
+        };
+        tracing::error!(events = messages.len(), "the books have passed events that the event log had acknowledged; they are sent again");
+        if !messages.is_empty() && self.append(&messages).await.is_some() {
+            self.resent.increment(messages.len() as u64);
+        }
+    }
+
+    /// What is due to be sent again.
+    fn lost(&self, booked: u64) -> Option<Vec<(BootId, Partition, u64)>> {
+        let mut marks = self.marks.lock();
+        if marks.watched.is_none() {
+            marks.watched = marks.next.take();
+        }
+        let watched = marks.watched.as_ref().filter(|mark| mark.position <= booked)?;
+        let lost = self.spool.not_applied(&watched.sequences);
+        if lost.is_empty() {
+            (marks.watched, marks.again) = (None, None);
+            return None;
+        }
+        let now = Instant::now();
+        let (due, wait) = *marks.again.get_or_insert((now + self.options.resend_after, self.options.resend_after));
+        if now < due {
+            return None;
+        }
+        let wait = (wait * 2).min(self.options.resend_after_max);
+        marks.again = Some((now + wait, wait));
+        Some(lost)
     }
 }

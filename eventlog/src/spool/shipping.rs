@@ -1,7 +1,7 @@
 //! Reads terminals from the spool's files, oldest first, for the shipper.
 
 use bytes::Bytes;
-use schemas::{Partition, Producer};
+use schemas::{BootId, Partition, Producer};
 
 use super::error::SpoolError;
 use super::record::{Record, TerminalHead, decode};
@@ -38,6 +38,20 @@ pub(crate) struct ShipBatch {
 impl ShipBatch {
     fn is_full(&self, limits: ShipLimits) -> bool {
         self.messages.len() >= limits.events || self.bytes >= limits.bytes
+    }
+}
+
+impl ShipBatch {
+    /// The last sequence of every producer's life and partition.
+    pub(crate) fn last_sequences(&self) -> Vec<(BootId, Partition, u64)> {
+        let mut last: Vec<(BootId, Partition, u64)> = Vec::new();
+        for head in &self.heads {
+            match last.iter_mut().find(|(boot, partition, _)| (*boot, *partition) == (head.boot, head.partition)) {
+                Some((_, _, pseq)) => *pseq = head.pseq,
+                None => last.push((head.boot, head.partition, head.pseq)),
+            }
+        }
+        last
     }
 }
 
@@ -109,6 +123,32 @@ impl Spool {
         }
         batch.last_lsn = cursor.next_lsn.saturating_sub(1);
         Ok(batch)
+    }
+
+    /// Of these sequences those that the ledger is not known to have applied.
+    pub(crate) fn not_applied(&self, sequences: &[(BootId, Partition, u64)]) -> Vec<(BootId, Partition, u64)> {
+        let state = self.inner.state.lock();
+        sequences.iter().copied().filter(|(boot, partition, pseq)| !state.holdings.is_applied(*boot, *partition, *pseq)).collect()
+    }
+
+    /// The first event that is not known to be applied of each of these producers' lives and partitions, up to a sequence: what stands before
+    /// all that is behind it. Reads files, and blocks on them.
+    pub(crate) fn first_unapplied(&self, sequences: &[(BootId, Partition, u64)]) -> Result<Vec<Message>, SpoolError> {
+        let last_lsn = self.inner.journal.last_lsn();
+        let (mut cursor, mut found, mut wanted) = (ShipCursor::default(), Vec::new(), sequences.to_vec());
+        while !wanted.is_empty() {
+            let batch = self.read_unshipped(&mut cursor, ShipLimits { events: 1_000, bytes: 256 * 1024 })?;
+            for (head, message) in batch.heads.iter().zip(batch.messages) {
+                if let Some(place) = wanted.iter().position(|(boot, partition, _)| (*boot, *partition) == (head.boot, head.partition)) {
+                    let (_, _, until) = wanted.swap_remove(place);
+                    found.extend((head.pseq <= until).then_some(message));
+                }
+            }
+            if batch.last_lsn >= last_lsn {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Waits until a terminal was written since the last time this returned.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventlog::testing::{CrashPoint, Loss, SimDisk};
-use eventlog::{Applied, AppliedSource, Durability, EventLog, LogOptions, Shipper, ShipperOptions, Spool};
+use eventlog::{Applied, AppliedSource, Booked, Durability, EventLog, LogOptions, Shipper, ShipperOptions, Spool};
 use parking_lot::Mutex;
 use schemas::Partition;
 use tokio_util::sync::CancellationToken;
@@ -18,17 +19,18 @@ fn open_log(disk: &SimDisk, options: LogOptions) -> EventLog {
     EventLog::open_segmented(sim(disk), Path::new(LOG_DIR), options).unwrap()
 }
 
-/// A ledger that has applied what it is told.
+/// A ledger that has applied what it is told, and read the log to where it is told.
 #[derive(Clone, Default)]
 struct Ledger {
+    position: Arc<AtomicU64>,
     applied: Arc<Mutex<Vec<Applied>>>,
 }
 
 impl Ledger {
     fn source(&self) -> AppliedSource {
-        let applied = Arc::clone(&self.applied);
+        let (position, applied) = (Arc::clone(&self.position), Arc::clone(&self.applied));
         Arc::new(move || {
-            let now = applied.lock().clone();
+            let now = Booked { position: position.load(Ordering::SeqCst), applied: applied.lock().clone() };
             Box::pin(async move { now })
         })
     }
@@ -109,6 +111,34 @@ async fn a_log_that_refuses_gets_the_same_events_again_until_it_takes_them() {
     shipped.sort_unstable();
     shipped.dedup();
     assert_eq!(shipped, (1..=60).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_the_log_lost_after_it_had_acknowledged_it_is_sent_again_and_nothing_else() {
+    let disk = SimDisk::new();
+    let (spool, recovery) = open_spool(&disk, Durability::Disk);
+    let log = open_log(&disk, small_log());
+    let ledger = Ledger::default();
+    let resend_after = Duration::from_millis(60);
+    let options = ShipperOptions { release_interval: Duration::from_millis(5), resend_after, ..ShipperOptions::default() };
+    let shipper = Shipper::new(spool.clone(), log.clone(), ledger.source(), options);
+    let during = async {
+        for number in 1..=9 {
+            write_terminal(&spool, None, 0, number).await;
+        }
+        log.wait_past(8).await;
+        // Books that have not come that far miss nothing.
+        *ledger.applied.lock() = vec![(recovery.producer, 0, 4)];
+        tokio::time::timeout(4 * resend_after, log.wait_past(9)).await.unwrap_err();
+        // Now they have, and the fifth was not there.
+        ledger.position.store(9, Ordering::SeqCst);
+        log.wait_past(9).await;
+        *ledger.applied.lock() = vec![(recovery.producer, 0, 9)];
+        ledger.position.store(10, Ordering::SeqCst);
+        tokio::time::timeout(6 * resend_after, log.wait_past(10)).await.unwrap_err();
+    };
+    ship_during(shipper, during).await;
+    assert_eq!(numbers(&read_all(&log).await), [1, 2, 3, 4, 5, 6, 7, 8, 9, 5]);
 }
 
 #[tokio::test]

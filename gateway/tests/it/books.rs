@@ -121,8 +121,9 @@ impl Books {
         let (projected, analytics_position) = watch::channel(0);
         let applied = booked.clone();
         let applied = Arc::new(move || {
-            let watermarks = applied.borrow().watermarks.as_ref().clone();
-            Box::pin(async move { watermarks }) as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
+            let WorkerProgress { position, watermarks } = applied.borrow().clone();
+            let booked = eventlog::Booked { position, applied: watermarks.to_vec() };
+            Box::pin(async move { booked }) as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
         });
         let shipper = Shipper::new(spool.clone(), log.clone(), applied, ShipperOptions::default());
         tasks.spawn(shipper.run(stop.clone()));

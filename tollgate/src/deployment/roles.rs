@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventlog::{AppliedSource, Shipper, ShipperOptions};
+use eventlog::{AppliedSource, Booked, Shipper, ShipperOptions};
 use gateway::app::Readiness;
 use gateway::control::services::Services;
 use gateway::settlement::{AnnounceError, Announcer, Settlement};
@@ -40,8 +40,8 @@ pub struct RolesProgress {
 pub fn spawn_shipper(tasks: &TaskTracker, stores: &Stores, progress: &RolesProgress, readiness: Arc<Readiness>, cancel: CancellationToken) {
     let applied = progress.ledger.subscribe();
     let source: AppliedSource = Arc::new(move || {
-        let watermarks = Arc::clone(&applied.borrow().watermarks);
-        Box::pin(async move { watermarks.to_vec() })
+        let WorkerProgress { position, watermarks } = applied.borrow().clone();
+        Box::pin(async move { Booked { position, applied: watermarks.to_vec() } })
     });
     let shipper = Shipper::new(stores.spool.clone(), stores.log.clone(), source, ShipperOptions::default());
     tasks.spawn(async move {

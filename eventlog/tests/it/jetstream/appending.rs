@@ -132,7 +132,7 @@ async fn a_reader_that_waits_goes_on_after_the_server_was_killed() {
 async fn ship_during(spool: &eventlog::Spool, log: &EventLog, during: impl Future<Output = ()>) {
     let cancel = CancellationToken::new();
     let options = ShipperOptions { batch_events_max: 50, retry_delay_max: Duration::from_millis(200), ..ShipperOptions::default() };
-    let shipper = Shipper::new(spool.clone(), log.clone(), std::sync::Arc::new(|| Box::pin(async { Vec::new() })), options);
+    let shipper = Shipper::new(spool.clone(), log.clone(), std::sync::Arc::new(|| Box::pin(async { Default::default() })), options);
     let meanwhile = async {
         during.await;
         cancel.cancel();
