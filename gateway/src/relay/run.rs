@@ -70,33 +70,11 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     request.native = job.native.as_ref();
     // The body's own word goes before a header's.
     request.session = request.session.or_else(|| job.session.as_deref().map(Cow::Borrowed));
-    let catalog = app.control.catalog();
-    let prompt = admission::prompt_size(&request);
-    let mut plan = routing::plan(&app.routing, &catalog, &job.key, &request, prompt, Timestamp::now())?;
-    let id = RequestId::mint();
-    let claim = match &job.idempotency_key {
-        Some(word) => {
-            let claim = claim_of(job.key.record.id, word.clone(), id, job.body_as_it_came());
-            Some(Box::new(Box::pin(idempotency::claim(app, claim)).await?))
-        }
-        None => None,
-    };
     // Boxed, like what follows it: an open request keeps no room for what is behind it.
-    let accepted = match Box::pin(accept(app, job, id, &request, prompt, &mut plan)).await {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            if let Some(claim) = claim {
-                Box::pin(claim.give_back(app)).await;
-            }
-            return Err(error);
-        }
-    };
-    eventlog::fault::point("gateway.after_accept");
-    if let Some(claim) = claim {
-        Box::pin(claim.accepted(app)).await;
-    }
-    let (admitted, open) = *accepted;
-    reply.id = Some(id);
+    let accepted = Box::pin(accept(app, job, &request)).await?;
+    // Before it is taken apart: what was ever borrowed keeps its room.
+    reply.id = Some(accepted.open.id());
+    let Accepted { plan, admitted, open } = *accepted;
     let attempts = Attempts::new(app, &request, plan, admitted, (job.received, job.wants_route));
     // Boxed, so that the task a request is spawned as is small: it is moved several times before it is first polled.
     if let Some(input) = request.embeddings {
@@ -108,20 +86,56 @@ async fn answer(app: &AppState, job: &ChatJob, reply: &mut Reply) -> Result<(), 
     }
 }
 
+/// A request that is owed an end.
+struct Accepted {
+    plan: routing::Plan,
+    admitted: admission::Admitted,
+    open: OpenRequest,
+}
+
+/// Plans a request's way, claims its word and reserves its money.
+async fn accept(app: &AppState, job: &ChatJob, request: &ChatRequest<'_>) -> Result<Box<Accepted>, ApiError> {
+    let catalog = app.control.catalog();
+    let prompt = admission::prompt_size(request);
+    let mut plan = routing::plan(&app.routing, &catalog, &job.key, request, prompt, Timestamp::now())?;
+    let id = RequestId::mint();
+    let claim = match &job.idempotency_key {
+        // Boxed: few requests have a word.
+        Some(word) => Some(Box::pin(idempotency::claim(app, claim_of(job.key.record.id, word.clone(), id, job.body_as_it_came()))).await?),
+        None => None,
+    };
+    let reserved = reserve(app, job, id, request, prompt, &mut plan).await;
+    match (reserved, claim) {
+        (Ok((admitted, open)), claim) => {
+            eventlog::fault::point("gateway.after_accept");
+            if let Some(claim) = claim {
+                Box::pin(claim.accepted(app)).await;
+            }
+            Ok(Box::new(Accepted { plan, admitted, open }))
+        }
+        (Err(error), claim) => {
+            if let Some(claim) = claim {
+                Box::pin(claim.give_back(app)).await;
+            }
+            Err(error)
+        }
+    }
+}
+
 /// Reserves the request's money and writes it down as accepted.
-async fn accept(
+async fn reserve(
     app: &AppState,
     job: &ChatJob,
     id: RequestId,
     request: &ChatRequest<'_>,
     prompt: routing::PromptSize,
     plan: &mut routing::Plan,
-) -> Result<Box<(admission::Admitted, OpenRequest)>, ApiError> {
+) -> Result<(admission::Admitted, OpenRequest), ApiError> {
     let admitted = admission::admit(app, id, &job.key, request, prompt, plan).await?;
     eventlog::fault::point("gateway.after_reserve");
     let record = new_record(job, request, plan, &admitted);
     match app.settlement.accept(job.key.account_id(), (admitted.hold, admitted.reserved_at), record, admitted.prompt_tokens_expected) {
-        Ok(open) => Ok(Box::new((admitted, open))),
+        Ok(open) => Ok((admitted, open)),
         Err(error) => {
             // Nothing was written: the hold is given back here.
             let released = app.settlement.gate.release(Timestamp::now(), id, job.key.account_id(), None).await;
