@@ -47,7 +47,14 @@ struct Marks {
     /// Of all batches since.
     next: Option<Mark>,
     /// When what is watched is sent again, from the moment on that the books were there without it.
-    again: Option<(Instant, Duration)>,
+    again: Option<Again>,
+}
+
+struct Again {
+    due: Instant,
+    wait: Duration,
+    /// How many events were not applied when it was put off: fewer are progress.
+    unapplied: u64,
 }
 
 impl Marks {
@@ -239,12 +246,13 @@ impl Shipper {
         self.send_lost_again(position).await;
     }
 
-    /// Sends again what the log has acknowledged and the books have passed without seeing it: of each sequence the first such event, as all
-    /// behind it waits for that one.
+    /// Sends again what the log has acknowledged and the books have passed without seeing it, a batch at a time. What of it they do have
+    /// counts once all the same.
     async fn send_lost_again(&self, booked: u64) {
         let Some(lost) = self.lost(booked) else { return };
         let spool = self.spool.clone();
-        let read = spawn_blocking(move || spool.first_unapplied(&lost)).await;
+        let limits = ShipLimits { events: self.options.batch_events_max, bytes: self.options.batch_bytes_max };
+        let read = spawn_blocking(move || spool.unapplied_of(&lost, limits)).await;
         let messages = match read {
             Ok(Ok(messages)) => messages,
             Ok(Err(error)) => return tracing::warn!(error = %error, "the spool could not be read for what the event log lost"),
@@ -268,13 +276,15 @@ impl Shipper {
             (marks.watched, marks.again) = (None, None);
             return None;
         }
-        let now = Instant::now();
-        let (due, wait) = *marks.again.get_or_insert((now + self.options.resend_after, self.options.resend_after));
-        if now < due {
+        let (now, unapplied, first) = (Instant::now(), self.spool.usage().unapplied_events, self.options.resend_after);
+        let again = marks.again.get_or_insert(Again { due: now + first, wait: first, unapplied });
+        if now < again.due {
             return None;
         }
-        let wait = (wait * 2).min(self.options.resend_after_max);
-        marks.again = Some((now + wait, wait));
+        // Where sending it again has helped, the next ones are not put off for longer.
+        let has_helped = unapplied < again.unapplied;
+        let wait = if has_helped { first } else { (again.wait * 2).min(self.options.resend_after_max) };
+        *again = Again { due: now + wait, wait, unapplied };
         Some(lost)
     }
 }

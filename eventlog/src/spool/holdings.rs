@@ -100,6 +100,12 @@ impl Holdings {
         held.is_some_and(|held| held.applied[usize::from(partition) % PARTITIONS] >= pseq)
     }
 
+    /// Whether an event that was held is known not to be applied. A life that is no longer held was released, so all of it was.
+    pub(super) fn lacks(&self, boot: BootId, partition: Partition, pseq: u64) -> bool {
+        let held = self.boots.iter().rev().find(|held| held.boot == boot);
+        held.is_some_and(|held| held.applied[usize::from(partition) % PARTITIONS] < pseq)
+    }
+
     pub(super) fn unapplied_events(&self) -> u64 {
         let of_boot =
             |boot: &HeldBoot| boot.last.iter().zip(&boot.applied).map(|(last, applied)| last.saturating_sub(*applied)).sum::<u64>();

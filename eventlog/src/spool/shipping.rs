@@ -128,27 +128,25 @@ impl Spool {
     /// Of these sequences those that the ledger is not known to have applied.
     pub(crate) fn not_applied(&self, sequences: &[(BootId, Partition, u64)]) -> Vec<(BootId, Partition, u64)> {
         let state = self.inner.state.lock();
-        sequences.iter().copied().filter(|(boot, partition, pseq)| !state.holdings.is_applied(*boot, *partition, *pseq)).collect()
+        sequences.iter().copied().filter(|(boot, partition, pseq)| state.holdings.lacks(*boot, *partition, *pseq)).collect()
     }
 
-    /// The first event that is not known to be applied of each of these producers' lives and partitions, up to a sequence: what stands before
-    /// all that is behind it. Reads files, and blocks on them.
-    pub(crate) fn first_unapplied(&self, sequences: &[(BootId, Partition, u64)]) -> Result<Vec<Message>, SpoolError> {
+    /// The oldest events that are not known to be applied of these producers' lives and partitions, up to a sequence each. Reads files,
+    /// and blocks on them.
+    pub(crate) fn unapplied_of(&self, sequences: &[(BootId, Partition, u64)], limits: ShipLimits) -> Result<Vec<Message>, SpoolError> {
         let last_lsn = self.inner.journal.last_lsn();
-        let (mut cursor, mut found, mut wanted) = (ShipCursor::default(), Vec::new(), sequences.to_vec());
-        while !wanted.is_empty() {
-            let batch = self.read_unshipped(&mut cursor, ShipLimits { events: 1_000, bytes: 256 * 1024 })?;
-            for (head, message) in batch.heads.iter().zip(batch.messages) {
-                if let Some(place) = wanted.iter().position(|(boot, partition, _)| (*boot, *partition) == (head.boot, head.partition)) {
-                    let (_, _, until) = wanted.swap_remove(place);
-                    found.extend((head.pseq <= until).then_some(message));
-                }
-            }
-            if batch.last_lsn >= last_lsn {
-                break;
+        let (mut cursor, mut found) = (ShipCursor::default(), Vec::new());
+        loop {
+            let batch = self.read_unshipped(&mut cursor, limits)?;
+            let is_wanted = |head: &TerminalHead| {
+                sequences.iter().any(|(boot, partition, until)| (*boot, *partition) == (head.boot, head.partition) && head.pseq <= *until)
+            };
+            found.extend(batch.heads.iter().zip(batch.messages).filter(|(head, _)| is_wanted(head)).map(|(_, message)| message));
+            if found.len() >= limits.events || batch.last_lsn >= last_lsn {
+                found.truncate(limits.events);
+                return Ok(found);
             }
         }
-        Ok(found)
     }
 
     /// Waits until a terminal was written since the last time this returned.

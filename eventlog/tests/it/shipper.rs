@@ -130,15 +130,54 @@ async fn what_the_log_lost_after_it_had_acknowledged_it_is_sent_again_and_nothin
         // Books that have not come that far miss nothing.
         *ledger.applied.lock() = vec![(recovery.producer, 0, 4)];
         tokio::time::timeout(4 * resend_after, log.wait_past(9)).await.unwrap_err();
-        // Now they have, and the fifth was not there.
+        // Now they have, and from the fifth on nothing was there.
         ledger.position.store(9, Ordering::SeqCst);
         log.wait_past(9).await;
         *ledger.applied.lock() = vec![(recovery.producer, 0, 9)];
-        ledger.position.store(10, Ordering::SeqCst);
-        tokio::time::timeout(6 * resend_after, log.wait_past(10)).await.unwrap_err();
+        // All that is sent from now on was under way already.
+        tokio::time::sleep(2 * resend_after).await;
+        let end = log.bounds().await.unwrap().last;
+        ledger.position.store(end, Ordering::SeqCst);
+        tokio::time::timeout(6 * resend_after, log.wait_past(end)).await.unwrap_err();
     };
     ship_during(shipper, during).await;
-    assert_eq!(numbers(&read_all(&log).await), [1, 2, 3, 4, 5, 6, 7, 8, 9, 5]);
+    let shipped = numbers(&read_all(&log).await);
+    assert_eq!(shipped[..9], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert!(shipped[9] == 5 && shipped[9..].iter().all(|number| *number >= 5), "{shipped:?}");
+}
+
+#[tokio::test]
+async fn a_life_that_was_applied_and_released_lost_nothing() {
+    let disk = SimDisk::new();
+    let (spool, before) = open_spool(&disk, Durability::Disk);
+    for number in 1..=5 {
+        write_terminal(&spool, None, 0, number).await;
+    }
+    drop(spool);
+    let (spool, recovery) = open_spool(&disk, Durability::Disk);
+    write_terminal(&spool, None, 0, 6).await;
+    let log = open_log(&disk, small_log());
+    let ledger = Ledger::default();
+    let resend_after = Duration::from_millis(40);
+    let options = ShipperOptions { release_interval: Duration::from_millis(5), resend_after, ..ShipperOptions::default() };
+    let shipper = Shipper::new(spool.clone(), log.clone(), ledger.source(), options);
+    let during = async {
+        log.wait_past(5).await;
+        // The earlier life is released with this, and no longer held.
+        *ledger.applied.lock() = vec![(before.producer, 0, 5), (recovery.producer, 0, 1)];
+        ledger.position.store(6, Ordering::SeqCst);
+        tokio::time::timeout(4 * resend_after, log.wait_past(6)).await.unwrap_err();
+        // What is lost after that is found all the same.
+        for number in 7..=9 {
+            write_terminal(&spool, None, 0, number).await;
+        }
+        log.wait_past(8).await;
+        ledger.position.store(9, Ordering::SeqCst);
+        log.wait_past(9).await;
+    };
+    ship_during(shipper, during).await;
+    let shipped = numbers(&read_all(&log).await);
+    assert_eq!(shipped[..10], [1, 2, 3, 4, 5, 6, 7, 8, 9, 7], "{shipped:?}");
 }
 
 #[tokio::test]

@@ -21,10 +21,11 @@ use crate::metrics::RequestCounts;
 
 /// A gateway whose spool refused a request is unready for so long; without traffic it is asked again then.
 const REFUSED_LATELY_MICROS: i64 = 10_000_000;
-/// An end that the spool does not take for a passing reason (its next segment is not there yet, the disk is full) is tried again
-/// so often, after a pause that doubles.
-const TERMINAL_TRIES: u32 = 6;
+/// An end that the spool does not take for a passing reason (its next segment could not be made, the disk is full) is tried again
+/// for so long, after a pause that doubles.
+const TERMINAL_RETRY_TIME: Duration = Duration::from_secs(3);
 const TERMINAL_RETRY_DELAY: Duration = Duration::from_millis(50);
+const TERMINAL_RETRY_DELAY_MAX: Duration = Duration::from_millis(400);
 /// An end that goes into the event log directly has this long to be acknowledged.
 const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -175,11 +176,11 @@ impl OpenRequest {
             rounding_picos: charge.rounding_picos,
         };
         let tokens = settled.request.usage.total_tokens();
-        let written = self.write_end("settled", Body::UsageSettled(Box::new(settled))).await;
-        if written.is_err() && self.end == End::Open && self.record.streamed {
+        if self.record.streamed {
+            // Until it is written, and whatever becomes of this task meanwhile.
             self.end = End::LeftToRecovery;
         }
-        let event = written?;
+        let event = self.write_end("settled", Body::UsageSettled(Box::new(settled))).await?;
         fault::point("gateway.before_settle");
         let command = SettleCommand { request_id: self.id(), account_id: self.account, actual: total, tokens, record: event.clone() };
         // The ledger's feedback repairs a gate that missed this; the charge itself is already durable.
@@ -209,8 +210,8 @@ impl OpenRequest {
     /// Makes a terminal durable: in the spool, tried again where that may help; once the spool's disk has failed, in the event log.
     async fn write_end(&mut self, kind: &str, body: Body) -> Result<Bytes, SettleError> {
         let mut event = self.terminal(kind, body);
-        let mut delay = TERMINAL_RETRY_DELAY;
-        for tries_left in (0..TERMINAL_TRIES).rev() {
+        let (mut delay, give_up_at) = (TERMINAL_RETRY_DELAY, Instant::now() + TERMINAL_RETRY_TIME);
+        loop {
             let failure = match self.write_terminal(&mut event) {
                 Ok((bytes, durable)) => match durable.await {
                     Ok(()) => return Ok(bytes),
@@ -222,12 +223,13 @@ impl OpenRequest {
             if !self.settlement.spool.is_healthy() {
                 break;
             }
-            if tries_left == 0 || matches!(failure, SpoolError::TooLong { .. } | SpoolError::Encode(_)) {
+            // A try may have waited for a segment itself, for longer than this.
+            if Instant::now() >= give_up_at || matches!(failure, SpoolError::TooLong { .. } | SpoolError::Encode(_)) {
                 return Err(failure.into());
             }
             tracing::warn!(error = %failure, request.id = %self.id(), "the spool did not take the end of a request; it is tried again");
             tokio::time::sleep(delay).await;
-            delay *= 2;
+            delay = (delay * 2).min(TERMINAL_RETRY_DELAY_MAX);
         }
         let partition = partition_of(self.account);
         let bytes = self.settlement.spool.terminal_unspooled(partition, |producer, pseq| numbered(&mut event, producer, pseq).encode())?;
@@ -276,7 +278,7 @@ impl Drop for OpenRequest {
         match self.end {
             End::Written => return,
             End::LeftToRecovery => {
-                tracing::error!(request.id = %self.id(), "a delivered answer could not be recorded; what the spool has of it is charged at the next start");
+                tracing::error!(request.id = %self.id(), "a delivered answer could not be recorded; what the spool has of it is charged at the next start: restart this gateway soon, its spool is kept until then");
                 return;
             }
             End::Open => {}

@@ -18,8 +18,11 @@ pub(super) const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX
 
 pub(super) const NOT_FOUND: u64 = 10_059;
 const NAME_IN_USE: u64 = 10_058;
+const NO_PEERS: u64 = 10_005;
 /// A cluster that has just come up may not know its streams yet.
 const MISSING_GRACE: Duration = Duration::from_secs(5);
+/// Nor have seen all of its servers, without which it places no stream.
+const PEERS_GRACE: Duration = Duration::from_secs(15);
 
 /// Finds the stream or makes it.
 pub(super) async fn ensure(api: &Api, options: &JetStreamOptions, replicas: usize) -> Result<StreamInfo, JetStreamError> {
@@ -39,11 +42,15 @@ pub(super) async fn ensure(api: &Api, options: &JetStreamOptions, replicas: usiz
 }
 
 async fn create(api: &Api, options: &JetStreamOptions, replicas: usize) -> Result<StreamInfo, JetStreamError> {
-    let subject = format!("$JS.API.STREAM.CREATE.{}", options.stream);
-    match api.call("make the stream", subject, &settings(options, replicas)).await {
-        // Somebody else was faster, and wanted something else.
-        Err(JetStreamError::Refused { code: NAME_IN_USE, .. }) => api.stream_info(&options.stream).await,
-        made => made,
+    let mut asking = Asking::for_up_to(PEERS_GRACE);
+    loop {
+        let subject = format!("$JS.API.STREAM.CREATE.{}", options.stream);
+        match api.call("make the stream", subject, &settings(options, replicas)).await {
+            // Somebody else was faster, and wanted something else.
+            Err(JetStreamError::Refused { code: NAME_IN_USE, .. }) => return api.stream_info(&options.stream).await,
+            Err(JetStreamError::Refused { code: NO_PEERS, .. }) if asking.again().await => {}
+            made => return made,
+        }
     }
 }
 
