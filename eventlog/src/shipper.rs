@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
-use schemas::{BootId, Partition};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault;
 use crate::log::{EventLog, Message};
 use crate::metrics::{RESENT, SHIP_FAILURES, SHIPPED};
-use crate::spool::{Applied, ShipBatch, ShipCursor, ShipLimits, Spool, SpoolError};
+use crate::spool::{Applied, Sequences, ShipBatch, ShipCursor, ShipLimits, Spool, SpoolError};
 
 /// How far the books are.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +36,7 @@ pub type AppliedSource = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Booked> + S
 /// Events that the log has acknowledged: the books have them once they are at its position.
 struct Mark {
     position: u64,
-    sequences: Vec<(BootId, Partition, u64)>,
+    sequences: Sequences,
 }
 
 /// What is watched until the books have it, and what is next.
@@ -53,23 +52,15 @@ struct Marks {
 struct Again {
     due: Instant,
     wait: Duration,
-    /// How many events were not applied when it was put off: fewer are progress.
-    unapplied: u64,
+    /// How many of its events were not applied when it was put off: fewer are progress.
+    lacking: u64,
 }
 
 impl Marks {
-    fn acknowledged(&mut self, position: u64, sequences: Vec<(BootId, Partition, u64)>) {
-        let Some(next) = &mut self.next else {
-            self.next = Some(Mark { position, sequences });
-            return;
-        };
+    fn acknowledged(&mut self, position: u64, sequences: Sequences) {
+        let next = self.next.get_or_insert_with(|| Mark { position, sequences: Sequences::new() });
         next.position = next.position.max(position);
-        for (boot, partition, pseq) in sequences {
-            match next.sequences.iter_mut().find(|(known, of, _)| (*known, *of) == (boot, partition)) {
-                Some((_, _, last)) => *last = pseq,
-                None => next.sequences.push((boot, partition, pseq)),
-            }
-        }
+        next.sequences.extend(sequences);
     }
 }
 
@@ -265,26 +256,26 @@ impl Shipper {
     }
 
     /// What is due to be sent again.
-    fn lost(&self, booked: u64) -> Option<Vec<(BootId, Partition, u64)>> {
+    fn lost(&self, booked: u64) -> Option<Sequences> {
         let mut marks = self.marks.lock();
         if marks.watched.is_none() {
             marks.watched = marks.next.take();
         }
         let watched = marks.watched.as_ref().filter(|mark| mark.position <= booked)?;
-        let lost = self.spool.not_applied(&watched.sequences);
-        if lost.is_empty() {
+        let lacking = self.spool.lacking(&watched.sequences);
+        if lacking == 0 {
             (marks.watched, marks.again) = (None, None);
             return None;
         }
-        let (now, unapplied, first) = (Instant::now(), self.spool.usage().unapplied_events, self.options.resend_after);
-        let again = marks.again.get_or_insert(Again { due: now + first, wait: first, unapplied });
+        let lost = watched.sequences.clone();
+        let (now, first) = (Instant::now(), self.options.resend_after);
+        let again = marks.again.get_or_insert(Again { due: now + first, wait: first, lacking });
         if now < again.due {
             return None;
         }
         // Where sending it again has helped, the next ones are not put off for longer.
-        let has_helped = unapplied < again.unapplied;
-        let wait = if has_helped { first } else { (again.wait * 2).min(self.options.resend_after_max) };
-        *again = Again { due: now + wait, wait, unapplied };
+        let wait = if lacking < again.lacking { first } else { (again.wait * 2).min(self.options.resend_after_max) };
+        *again = Again { due: now + wait, wait, lacking };
         Some(lost)
     }
 }

@@ -100,10 +100,10 @@ impl Holdings {
         held.is_some_and(|held| held.applied[usize::from(partition) % PARTITIONS] >= pseq)
     }
 
-    /// Whether an event that was held is known not to be applied. A life that is no longer held was released, so all of it was.
-    pub(super) fn lacks(&self, boot: BootId, partition: Partition, pseq: u64) -> bool {
+    /// How many events up to this one are not known to be applied. A life that is no longer held was released, so all of it was.
+    pub(super) fn lacking(&self, boot: BootId, partition: Partition, until: u64) -> u64 {
         let held = self.boots.iter().rev().find(|held| held.boot == boot);
-        held.is_some_and(|held| held.applied[usize::from(partition) % PARTITIONS] < pseq)
+        held.map_or(0, |held| until.saturating_sub(held.applied[usize::from(partition) % PARTITIONS]))
     }
 
     pub(super) fn unapplied_events(&self) -> u64 {

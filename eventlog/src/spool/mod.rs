@@ -18,5 +18,5 @@ pub use durable::{Durability, Durable};
 pub use error::SpoolError;
 pub use holdings::Applied;
 pub use recovery::{Recovery, Unfinished};
-pub(crate) use shipping::{ShipBatch, ShipCursor, ShipLimits};
+pub(crate) use shipping::{Sequences, ShipBatch, ShipCursor, ShipLimits};
 pub use writer::{Spool, SpoolOptions, SpoolUsage};

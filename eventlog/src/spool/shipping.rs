@@ -1,5 +1,7 @@
 //! Reads terminals from the spool's files, oldest first, for the shipper.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use schemas::{BootId, Partition, Producer};
 
@@ -8,6 +10,9 @@ use super::record::{Record, TerminalHead, decode};
 use super::writer::Spool;
 use crate::journal::{JournalError, Scanner, Step};
 use crate::log::Message;
+
+/// Up to which number of every producer's life and partition.
+pub(crate) type Sequences = BTreeMap<(BootId, Partition), u64>;
 
 /// How much one batch may hold.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +48,8 @@ impl ShipBatch {
 
 impl ShipBatch {
     /// The last sequence of every producer's life and partition.
-    pub(crate) fn last_sequences(&self) -> Vec<(BootId, Partition, u64)> {
-        let mut last: Vec<(BootId, Partition, u64)> = Vec::new();
-        for head in &self.heads {
-            match last.iter_mut().find(|(boot, partition, _)| (*boot, *partition) == (head.boot, head.partition)) {
-                Some((_, _, pseq)) => *pseq = head.pseq,
-                None => last.push((head.boot, head.partition, head.pseq)),
-            }
-        }
-        last
+    pub(crate) fn last_sequences(&self) -> Sequences {
+        self.heads.iter().map(|head| ((head.boot, head.partition), head.pseq)).collect()
     }
 }
 
@@ -125,22 +123,20 @@ impl Spool {
         Ok(batch)
     }
 
-    /// Of these sequences those that the ledger is not known to have applied.
-    pub(crate) fn not_applied(&self, sequences: &[(BootId, Partition, u64)]) -> Vec<(BootId, Partition, u64)> {
+    /// How many events up to these sequences the ledger is not known to have applied.
+    pub(crate) fn lacking(&self, sequences: &Sequences) -> u64 {
         let state = self.inner.state.lock();
-        sequences.iter().copied().filter(|(boot, partition, pseq)| state.holdings.lacks(*boot, *partition, *pseq)).collect()
+        sequences.iter().map(|((boot, partition), until)| state.holdings.lacking(*boot, *partition, *until)).sum()
     }
 
     /// The oldest events that are not known to be applied of these producers' lives and partitions, up to a sequence each. Reads files,
     /// and blocks on them.
-    pub(crate) fn unapplied_of(&self, sequences: &[(BootId, Partition, u64)], limits: ShipLimits) -> Result<Vec<Message>, SpoolError> {
+    pub(crate) fn unapplied_of(&self, sequences: &Sequences, limits: ShipLimits) -> Result<Vec<Message>, SpoolError> {
         let last_lsn = self.inner.journal.last_lsn();
         let (mut cursor, mut found) = (ShipCursor::default(), Vec::new());
         loop {
             let batch = self.read_unshipped(&mut cursor, limits)?;
-            let is_wanted = |head: &TerminalHead| {
-                sequences.iter().any(|(boot, partition, until)| (*boot, *partition) == (head.boot, head.partition) && head.pseq <= *until)
-            };
+            let is_wanted = |head: &TerminalHead| sequences.get(&(head.boot, head.partition)).is_some_and(|until| head.pseq <= *until);
             found.extend(batch.heads.iter().zip(batch.messages).filter(|(head, _)| is_wanted(head)).map(|(_, message)| message));
             if found.len() >= limits.events || batch.last_lsn >= last_lsn {
                 found.truncate(limits.events);

@@ -41,6 +41,11 @@ fn shipper(spool: &Spool, log: &EventLog, ledger: &Ledger) -> Shipper {
     Shipper::new(spool.clone(), log.clone(), ledger.source(), options)
 }
 
+fn shipper_that_resends(spool: &Spool, log: &EventLog, ledger: &Ledger, resend_after: Duration) -> Shipper {
+    let options = ShipperOptions { release_interval: Duration::from_millis(5), resend_after, ..ShipperOptions::default() };
+    Shipper::new(spool.clone(), log.clone(), ledger.source(), options)
+}
+
 /// Runs a shipper while something else happens, then stops it and lets it ship what is left.
 async fn ship_during<T>(shipper: Shipper, during: impl Future<Output = T>) -> T {
     let cancel = CancellationToken::new();
@@ -120,8 +125,7 @@ async fn what_the_log_lost_after_it_had_acknowledged_it_is_sent_again_and_nothin
     let log = open_log(&disk, small_log());
     let ledger = Ledger::default();
     let resend_after = Duration::from_millis(60);
-    let options = ShipperOptions { release_interval: Duration::from_millis(5), resend_after, ..ShipperOptions::default() };
-    let shipper = Shipper::new(spool.clone(), log.clone(), ledger.source(), options);
+    let shipper = shipper_that_resends(&spool, &log, &ledger, resend_after);
     let during = async {
         for number in 1..=9 {
             write_terminal(&spool, None, 0, number).await;
@@ -159,8 +163,7 @@ async fn a_life_that_was_applied_and_released_lost_nothing() {
     let log = open_log(&disk, small_log());
     let ledger = Ledger::default();
     let resend_after = Duration::from_millis(40);
-    let options = ShipperOptions { release_interval: Duration::from_millis(5), resend_after, ..ShipperOptions::default() };
-    let shipper = Shipper::new(spool.clone(), log.clone(), ledger.source(), options);
+    let shipper = shipper_that_resends(&spool, &log, &ledger, resend_after);
     let during = async {
         log.wait_past(5).await;
         // The earlier life is released with this, and no longer held.

@@ -43,13 +43,12 @@ pub fn refusal_error(refusal: &Refusal, estimate: &Estimate, public_url: &str, u
         .with_metadata("limit_source", "openrouter_in_flight_budget")
         .with_metadata("reason", "in_flight_budget_exhausted")
         .with_metadata("remedy_hint", "Retry when requests in flight have ended, or add credits."),
-        RefusalCause::KeyLimit { window, limit, spent, held, resets_at } => {
+        RefusalCause::KeyLimit { window, limit, spent, held, resets_at }
+        | RefusalCause::KeyInFlight { window, limit, spent, held, resets_at } => {
             let key = KeyAmounts { window: *window, limit: *limit, spent: *spent, held: *held, resets_at: *resets_at };
-            key_limit(&key, estimate, public_url).with_metadata("reason", "key_limit_exceeded")
-        }
-        RefusalCause::KeyInFlight { window, limit, spent, held, resets_at } => {
-            let key = KeyAmounts { window: *window, limit: *limit, spent: *spent, held: *held, resets_at: *resets_at };
-            key_limit(&key, estimate, public_url).with_metadata("reason", "in_flight_budget_exhausted")
+            let is_spent = matches!(refusal.cause, RefusalCause::KeyLimit { .. });
+            let reason = if is_spent { "key_limit_exceeded" } else { "in_flight_budget_exhausted" };
+            key_limit(&key, estimate, public_url).with_metadata("reason", reason)
         }
         RefusalCause::Requests { limit, remaining } => rate(whose, "requests", u64::from(*limit), u64::from(*remaining), retry_after),
         RefusalCause::Tokens { limit, .. } if estimate.tokens > *limit => never_within(whose, estimate.tokens, *limit),

@@ -54,6 +54,10 @@ impl Failure {
         Self::read(&ApiError::new(ErrorType::ProviderUnavailable, "Provider returned error").error_json())
     }
 
+    pub(super) fn is(&self, kind: ErrorType) -> bool {
+        self.error_type == kind.as_str()
+    }
+
     /// The `error` of a response.
     pub(super) fn member(&self) -> String {
         format!(r#"{{"code":"{}","message":{}}}"#, code(&self.error_type), self.message)

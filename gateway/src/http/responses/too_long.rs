@@ -9,27 +9,21 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
 use schemas::RequestId;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::answer::now;
+use super::failure::Failure;
 use crate::http::chat::ChatRequest;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorType};
 
 /// The errors that say so.
-const TOO_LONG: [&str; 4] = ["context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded", "string_too_long"];
+const TOO_LONG: [ErrorType; 4] =
+    [ErrorType::ContextLengthExceeded, ErrorType::MaxTokensExceeded, ErrorType::TokenLimitExceeded, ErrorType::StringTooLong];
 
 #[derive(Deserialize)]
-struct Refusal {
-    error: RefusalError,
-}
-
-#[derive(Deserialize)]
-struct RefusalError {
-    metadata: RefusalMetadata,
-}
-
-#[derive(Deserialize)]
-struct RefusalMetadata {
-    error_type: String,
+struct Refusal<'a> {
+    #[serde(borrow)]
+    error: &'a RawValue,
 }
 
 /// The relay's refusal of a chat request, or, where it was too long, chat's answer to it that says nothing and costs nothing.
@@ -39,8 +33,8 @@ pub(super) async fn cut_off(refused: Response, chat: &Bytes, depth_max: usize) -
     }
     let (mut head, body) = refused.into_parts();
     let text = body.collect().await.map_err(ApiError::internal)?.to_bytes();
-    let is_too_long =
-        serde_json::from_slice::<Refusal>(&text).is_ok_and(|refusal| TOO_LONG.contains(&refusal.error.metadata.error_type.as_str()));
+    let refusal = serde_json::from_slice::<Refusal<'_>>(&text).ok().map(|refusal| Failure::read(refusal.error.get()));
+    let is_too_long = refusal.is_some_and(|refusal| TOO_LONG.iter().any(|kind| refusal.is(*kind)));
     let asked = ChatRequest::parse(chat, depth_max).ok().filter(|_| is_too_long);
     let Some(asked) = asked else { return Ok(Response::from_parts(head, Body::from(text))) };
     let id =
